@@ -1,0 +1,30 @@
+# vectorizer_module(<name> LAYER n [DEPENDS module...] [THIRD_PARTY lib...] SOURCES file...)
+#
+# One static library per module. A dependency must sit in a strictly lower layer, or configuring fails. What a module's
+# public headers need is inherited through DEPENDS; THIRD_PARTY is linked PUBLIC, so the headers decide who sees a library.
+# tests/layers_test.py checks the includes against DEPENDS, which the linker cannot see.
+define_property(TARGET PROPERTY VECTORIZER_LAYER)
+
+function(vectorizer_module name)
+  cmake_parse_arguments(ARG "" "LAYER" "DEPENDS;THIRD_PARTY;SOURCES" ${ARGN})
+  if(ARG_SOURCES)
+    add_library(vectorizer_${name} STATIC ${ARG_SOURCES})
+    set(scope PUBLIC)
+    target_include_directories(vectorizer_${name} PUBLIC ${CMAKE_SOURCE_DIR}/include PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
+    target_link_libraries(vectorizer_${name} PRIVATE vectorizer_warnings)
+  else()
+    add_library(vectorizer_${name} INTERFACE)
+    set(scope INTERFACE)
+    target_include_directories(vectorizer_${name} INTERFACE ${CMAKE_SOURCE_DIR}/include)
+  endif()
+  add_library(vectorizer::${name} ALIAS vectorizer_${name})
+  set_target_properties(vectorizer_${name} PROPERTIES VECTORIZER_LAYER ${ARG_LAYER})
+  foreach(dependency ${ARG_DEPENDS})
+    get_target_property(lower vectorizer_${dependency} VECTORIZER_LAYER)
+    if(NOT lower LESS ARG_LAYER)
+      message(FATAL_ERROR "module '${name}' (layer ${ARG_LAYER}) may not depend on '${dependency}' (layer ${lower}): down only")
+    endif()
+    target_link_libraries(vectorizer_${name} ${scope} vectorizer_${dependency})
+  endforeach()
+  target_link_libraries(vectorizer_${name} ${scope} ${ARG_THIRD_PARTY})
+endfunction()

@@ -1,0 +1,65 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "vectorizer/model/filter.hpp"
+#include "vectorizer/model/point.hpp"
+
+namespace vectorizer {
+
+/// How a payload changes: RFC 7396 merge, shallow set, replace, remove keys, clear.
+enum class PayloadMode : std::uint8_t { kMerge, kSet, kReplace, kDeleteKeys, kClear };
+
+/// One change to one point, as a client meant it. The shard turns it into a physical result under its write order.
+struct WriteOp {
+  enum class Kind : std::uint8_t {
+    kUpsert,   ///< `vector` and `payload` replace what is there
+    kPatch,    ///< `vector` if not empty, `payload` (a JSON merge patch) if not empty; not_found if absent
+    kDelete,   ///< not_found if absent
+    kPayload,  ///< `payload`/`keys` by `mode`; not_found if absent
+  };
+  Kind kind = Kind::kUpsert;
+  PointId id;
+  std::vector<float> vector;
+  std::string payload;
+  PayloadMode mode = PayloadMode::kMerge;
+  std::vector<std::string> keys;  ///< kDeleteKeys: top-level keys
+  /// Operations by filter: applied only if this still holds when the shard orders the write. Not owned; may be null.
+  const Filter* only_if = nullptr;
+};
+
+/// What became of one WriteOp.
+enum class WriteOutcome : std::uint8_t { kApplied, kNotFound };
+
+/// Which parts of a point a reply carries.
+struct Projection {
+  bool with_payload = true;
+  bool with_vector = false;
+  std::vector<std::string> payload_keys;  ///< when not empty, only these top-level keys of the payload
+};
+
+struct SearchQuery {
+  std::vector<float> vector;  ///< `dimension` finite floats, as sent
+  std::size_t limit = 10;     ///< 1.., results wanted
+  std::size_t offset = 0;     ///< limit + offset <= 10,000
+  std::optional<Filter> filter;
+  Projection projection;
+  std::optional<float> score_threshold;  ///< a minimum score; a maximum distance for euclidean
+  std::optional<std::uint32_t> ef;
+  bool exact = false;
+  std::optional<bool> rescore;
+  bool allow_partial = false;
+  std::optional<std::uint32_t> timeout_ms;
+};
+
+struct ScrollQuery {
+  std::size_t limit = 100;
+  std::optional<PointId> after;  ///< only ids greater than this
+  std::optional<Filter> filter;
+  Projection projection;
+};
+
+}  // namespace vectorizer

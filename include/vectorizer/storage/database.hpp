@@ -1,0 +1,52 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "vectorizer/base/metrics.hpp"
+#include "vectorizer/base/result.hpp"
+#include "vectorizer/storage/shard_store.hpp"
+
+namespace vectorizer::storage {
+
+/// Node-local number of one copy of a shard; never reused, so that a dropped copy's keys cannot come back to life.
+using CopyNumber = std::uint32_t;
+
+struct DatabaseOptions {
+  std::filesystem::path directory;
+  bool sync_always = true;                              ///< false: the WAL is synced every sync_interval
+  std::chrono::milliseconds sync_interval{1000};
+  std::uint64_t block_cache_bytes = 64ULL << 20;
+  std::uint64_t min_free_bytes = 512ULL << 20;          ///< below this (or 5 % of a smaller disk) writes are refused
+};
+
+/// The node's one RocksDB: points of every shard, and small local metadata, in a fixed set of column families.
+/// Owned by the daemon; stores refer to it and must not outlive it. Thread-safe.
+class Database {
+ public:
+  virtual ~Database() = default;
+
+  virtual std::unique_ptr<ShardStore> open_store(CopyNumber copy) = 0;
+  /// Drops every key of a copy.
+  virtual Result<void> drop_store(CopyNumber copy) = 0;
+
+  /// Local metadata: small records by key, synced.
+  virtual Result<void> put_local(const std::string& key, const std::string& value) = 0;
+  virtual Result<void> delete_local(const std::string& key) = 0;
+  virtual Result<std::optional<std::string>> get_local(const std::string& key) const = 0;
+  virtual Result<std::vector<std::pair<std::string, std::string>>> list_local(const std::string& prefix) const = 0;
+
+  /// Bytes free where the data lives, and whether writes are refused for want of space.
+  virtual std::uint64_t disk_free_bytes() const = 0;
+  virtual bool storage_full() const = 0;
+};
+
+/// Opens or creates the database; a damaged WAL tail is recovered to its last good record. One process at a time: a
+/// second one is an error that says which directory is locked.
+Result<std::unique_ptr<Database>> open_database(const DatabaseOptions& options, MetricsRegistry& metrics);
+
+}  // namespace vectorizer::storage

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "vectorizer/base/result.hpp"
+#include "vectorizer/model/point.hpp"
+
+namespace vectorizer::storage {
+
+/// Order of operations inside a shard; gapless, from 1.
+using SequenceNumber = std::uint64_t;
+
+struct StoredPoint {
+  Point point;
+  SequenceNumber sequence = 0;  ///< of the write that produced it
+};
+
+/// A physical change: the final point, or a tombstone (`point.vector` empty, `deleted`).
+struct StoredWrite {
+  SequenceNumber sequence = 0;
+  bool deleted = false;
+  Point point;
+};
+
+/// The durable points of one shard. Thread-safe.
+class ShardStore {
+ public:
+  virtual ~ShardStore() = default;
+
+  /// Applies all writes in one atomic batch; durable (synced, unless configured otherwise) when it returns.
+  virtual Result<void> write(std::span<const StoredWrite> writes) = 0;
+  virtual Result<std::optional<StoredPoint>> get(const PointId& id) const = 0;
+  /// One entry per id, in the order asked.
+  virtual Result<std::vector<std::optional<StoredPoint>>> get_many(std::span<const PointId> ids) const = 0;
+  /// Visits points in id order from the first id greater than `after`; stops when `visit` returns false.
+  virtual Result<void> scan(const std::optional<PointId>& after,
+                            const std::function<bool(StoredPoint&&)>& visit) const = 0;
+  /// Sequence of the last write that is in the store; 0 for none.
+  virtual SequenceNumber applied_sequence() const = 0;
+};
+
+}  // namespace vectorizer::storage
