@@ -1,0 +1,84 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace vectorizer::config {
+
+/// The REST front end and its limits. Durations carry their unit; 0 never means "unlimited".
+struct ServerSettings {
+  std::string host = "127.0.0.1";
+  std::uint16_t port = 15002;
+  std::uint32_t io_threads = 0;               ///< 0: one per core
+  std::uint32_t request_threads = 32;         ///< handlers that may block (writes, scroll, administration)
+  std::uint32_t queue_limit = 1024;           ///< requests waiting for one of those; beyond it 429
+  std::uint32_t max_connections = 4096;
+  std::uint64_t max_body_bytes = 64ULL << 20;
+  std::uint32_t max_header_bytes = 16 << 10;
+  std::uint32_t header_timeout_ms = 10000;    ///< from the first byte of a request to the end of its headers
+  std::uint32_t body_timeout_ms = 60000;
+  std::uint32_t idle_timeout_ms = 120000;     ///< keep-alive without a request
+  std::uint32_t write_timeout_ms = 30000;     ///< one write, whatever is retried inside; also sending a reply
+  std::uint32_t read_timeout_ms = 10000;      ///< a search that does not say
+  std::uint32_t shutdown_timeout_ms = 20000;  ///< draining after SIGTERM
+};
+
+struct LimitSettings {
+  std::uint32_t max_batch_vectors = 10000;
+  std::uint32_t max_batch_searches = 256;
+  std::uint32_t max_results = 10000;          ///< limit and offset + limit
+  std::uint32_t max_ids = 10000;
+  std::uint64_t max_payload_bytes = 1ULL << 20;
+  std::uint32_t max_json_depth = 32;
+  std::uint32_t max_filter_depth = 16;
+  std::uint32_t max_filter_conditions = 1024;
+  std::uint32_t max_collections = 10000;
+};
+
+struct StorageSettings {
+  std::string data_dir = "./data";
+  std::string sync = "always";                ///< always | interval
+  std::uint32_t sync_interval_ms = 1000;      ///< with interval: the writes that a power cut may take
+  std::uint64_t block_cache_bytes = 64ULL << 20;
+  std::uint64_t min_free_bytes = 512ULL << 20;
+};
+
+struct IndexSettings {
+  std::uint32_t threads = 0;                  ///< background indexing; 0: one per core
+  std::uint32_t graph_threshold = 2000;       ///< vectors of a shard below which there is no graph
+  std::uint32_t tail_limit = 200000;          ///< vectors waiting for the graph beyond which writes get 429
+  double compaction_threshold = 0.2;          ///< share of tombstones that starts a compaction
+};
+
+struct LogSettings {
+  std::string level = "info";                 ///< trace | debug | info | warn | error
+  std::string format = "text";                ///< text | json
+};
+
+struct ClusterServer {
+  std::string id;
+  std::string address;
+  std::uint16_t grpc_port = 15003;
+};
+
+/// The cluster section of the deployment guide. Read, checked and shown; a single node uses only node_id.
+struct ClusterSettings {
+  bool enabled = false;
+  std::string node_id = "node-1";
+  std::string discovery = "static";           ///< static | dns
+  std::uint32_t timeout_ms = 5000;
+  std::uint32_t retry_count = 3;
+  std::vector<ClusterServer> servers;
+};
+
+struct Settings {
+  ServerSettings server;
+  LimitSettings limits;
+  StorageSettings storage;
+  IndexSettings index;
+  LogSettings log;
+  ClusterSettings cluster;
+};
+
+}  // namespace vectorizer::config

@@ -1,0 +1,97 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "vectorizer/base/metrics.hpp"
+#include "vectorizer/base/result.hpp"
+#include "vectorizer/model/collection_config.hpp"
+#include "vectorizer/model/requests.hpp"
+#include "vectorizer/storage/shard_store.hpp"
+
+namespace vectorizer::shard {
+
+struct ShardOptions {
+  ShardId id;
+  CollectionConfig collection;
+  std::filesystem::path directory;         ///< for the saved index; created on open
+  std::uint32_t graph_threshold = 2000;
+  std::uint32_t tail_limit = 200000;
+  double compaction_threshold = 0.2;
+};
+
+struct ShardStats {
+  std::uint64_t vectors = 0;
+  std::uint64_t indexed = 0;               ///< vectors that do not wait for the graph
+  std::uint64_t pending = 0;               ///< vectors in the exact tail that wait for it
+  double oldest_pending_seconds = 0;
+  std::uint64_t tombstones = 0;
+  std::uint64_t code_bytes = 0, graph_bytes = 0, vector_bytes = 0, payload_bytes = 0;
+  storage::SequenceNumber sequence = 0;
+  std::vector<std::string> indexed_paths;
+};
+
+/// A page of a scroll: points in id order; `complete` when nothing follows.
+struct ScrollPage {
+  std::vector<Point> points;
+  bool complete = true;
+};
+
+/// One shard on this node: a store and an index kept consistent. The store is the truth; the index and the payload index
+/// are rebuilt from it on open, with the saved graph where it fits.
+///
+/// Thread-safe. Writers share one durable batch (group commit): the first in the queue orders, resolves, stores and applies
+/// the operations of everybody behind it. A write is visible to every read once `write` has returned.
+class Shard {
+ public:
+  virtual ~Shard() = default;
+
+  /// Blocks until durable and applied. One outcome per op, in order; an error means nothing of this call was applied,
+  /// except kInternal, whose outcome is unknown. kOverloaded when the exact tail is at its limit.
+  virtual Result<std::vector<WriteOutcome>> write(std::span<const WriteOp> ops) = 0;
+
+  /// Best first, ties by id; up to query.limit + query.offset (the coordinator merges and cuts).
+  virtual Result<std::vector<ScoredPoint>> search(const SearchQuery& query) const = 0;
+  virtual Result<std::vector<std::optional<Point>>> get(std::span<const PointId> ids, const Projection& what) const = 0;
+  virtual Result<ScrollPage> scroll(const ScrollQuery& query) const = 0;
+  virtual Result<std::uint64_t> count(const std::optional<Filter>& filter) const = 0;
+  /// Up to `limit` ids greater than `after` for which the filter holds, in id order.
+  virtual Result<std::vector<PointId>> matching(const Filter& filter, const std::optional<PointId>& after,
+                                                std::size_t limit) const = 0;
+
+  virtual ShardStats stats() const = 0;
+  /// hnsw.ef_search and the other fields that PATCH may change.
+  virtual void reconfigure(const CollectionConfig& config) = 0;
+  /// One slice of background work (indexing, compaction, saving). True if more waits. One caller at a time.
+  virtual bool maintain() = 0;
+  /// Saves the index now, if it changed: on a clean stop.
+  virtual Result<void> save() = 0;
+};
+
+/// Metrics that all shards of a node share, labelled by collection.
+class ShardMetrics {
+ public:
+  explicit ShardMetrics(MetricsRegistry& registry);
+  prometheus::Histogram& search_seconds(const std::string& collection);
+  prometheus::Histogram& write_group_size;
+  prometheus::Family<prometheus::Histogram>& stage_seconds;   ///< labels: stage = plan | index | payload
+  prometheus::Histogram& stage_plan;
+  prometheus::Histogram& stage_index;
+  prometheus::Histogram& stage_payload;
+
+ private:
+  prometheus::Family<prometheus::Histogram>& search_seconds_;
+};
+
+/// Opens a shard: loads the saved index if it fits, replays the store. Never fails because of the saved index.
+Result<std::unique_ptr<Shard>> open_shard(ShardOptions options, std::unique_ptr<storage::ShardStore> store,
+                                          ShardMetrics& metrics);
+
+}  // namespace vectorizer::shard
