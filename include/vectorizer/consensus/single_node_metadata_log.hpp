@@ -1,0 +1,17 @@
+#pragma once
+
+#include <memory>
+
+#include "vectorizer/cluster/metadata_log.hpp"
+#include "vectorizer/storage/database.hpp"
+
+namespace vectorizer::consensus {
+
+/// The metadata log of a cluster of one: a command is decided when it is synced to the node's own database.
+///
+/// Reads what an earlier run stored; damaged metadata is an error that ends the start, never an empty cluster.
+/// @param database outlives the log.
+Result<std::unique_ptr<cluster::MetadataLog>> open_single_node_metadata_log(storage::Database& database,
+                                                                            const cluster::NodeRecord& self);
+
+}  // namespace vectorizer::consensus

@@ -1,0 +1,83 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "vectorizer/base/result.hpp"
+#include "vectorizer/model/collection_config.hpp"
+#include "vectorizer/model/requests.hpp"
+
+namespace vectorizer::peer {
+
+/// The operations of one write that belong to one shard.
+struct ShardWrite {
+  ShardId shard;
+  std::uint64_t term = 0;
+  std::vector<WriteOp> ops;
+};
+
+/// What one shard answered.
+struct ShardWriteReply {
+  ShardId shard;
+  Result<std::vector<WriteOutcome>> outcomes;
+};
+struct ShardSearchReply {
+  ShardId shard;
+  Result<std::vector<ScoredPoint>> hits;
+};
+
+/// A page of one shard's points in id order.
+struct ShardPage {
+  std::vector<Point> points;
+  bool complete = true;
+};
+
+/// The state of one copy on a node.
+struct ShardReport {
+  ShardId shard;
+  std::uint64_t vectors = 0, indexed = 0, pending = 0, tombstones = 0, sequence = 0;
+  std::uint64_t code_bytes = 0, graph_bytes = 0, vector_bytes = 0, payload_bytes = 0;
+  double oldest_pending_seconds = 0;
+  std::vector<std::string> indexed_paths;
+};
+
+/// What nodes ask of each other; local or remote look the same. One call per node, not per shard. A shard that the
+/// node does not serve answers kShardUnavailable in its place. Thread-safe; calls block until answered.
+class Peer {
+ public:
+  virtual ~Peer() = default;
+
+  virtual std::vector<ShardWriteReply> write(std::vector<ShardWrite> writes) = 0;
+  virtual std::vector<ShardSearchReply> search(std::span<const ShardId> shards, const SearchQuery& query) = 0;
+  virtual Result<std::vector<std::optional<Point>>> get(const ShardId& shard, std::span<const PointId> ids,
+                                                        const Projection& what) = 0;
+  virtual Result<ShardPage> scroll(const ShardId& shard, const ScrollQuery& query) = 0;
+  virtual Result<std::uint64_t> count(const ShardId& shard, const std::optional<Filter>& filter) = 0;
+  virtual Result<std::vector<PointId>> matching(const ShardId& shard, const Filter& filter,
+                                                const std::optional<PointId>& after, std::size_t limit) = 0;
+  virtual Result<std::vector<ShardReport>> report() = 0;
+};
+
+/// How to reach a node. Thread-safe.
+class PeerDirectory {
+ public:
+  virtual ~PeerDirectory() = default;
+  /// Null when there is no way to reach it ("Failed to get client for node").
+  virtual Peer* find(const NodeId& node) = 0;
+};
+
+/// The directory of a cluster of one.
+class SinglePeerDirectory final : public PeerDirectory {
+ public:
+  SinglePeerDirectory(NodeId self, Peer& peer) : self_(std::move(self)), peer_(peer) {}
+  Peer* find(const NodeId& node) override { return node == self_ ? &peer_ : nullptr; }
+
+ private:
+  const NodeId self_;
+  Peer& peer_;
+};
+
+}  // namespace vectorizer::peer

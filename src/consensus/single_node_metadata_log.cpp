@@ -1,0 +1,78 @@
+#include "vectorizer/consensus/single_node_metadata_log.hpp"
+
+#include <fmt/format.h>
+
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include "vectorizer/base/published.hpp"
+
+namespace vectorizer::consensus {
+namespace {
+
+using cluster::ClusterMetadata;
+
+constexpr auto kKey = "cluster/metadata";
+
+class SingleNodeMetadataLog final : public cluster::MetadataLog {
+ public:
+  SingleNodeMetadataLog(storage::Database& database, NodeId self, ClusterMetadata metadata)
+      : database_(database), self_(std::move(self)), current_(std::make_shared<const ClusterMetadata>(std::move(metadata))) {}
+
+  Result<std::shared_ptr<const ClusterMetadata>> propose(const cluster::MetadataCommand& command) override {
+    std::shared_ptr<const ClusterMetadata> decided;
+    {
+      const std::lock_guard lock(order_mutex_);
+      ASSIGN_OR_RETURN(auto next, cluster::apply(*current_.get(), command));
+      RETURN_IF_ERROR(database_.put_local(kKey, cluster::encode_metadata(next)));
+      decided = std::make_shared<const ClusterMetadata>(std::move(next));
+      current_.set(decided);
+    }
+    // Outside of the lock, so that an observer may propose; observers take current() as newer than what they are given.
+    for (const auto& observer : observers_) observer(current_.get());
+    return decided;
+  }
+
+  std::shared_ptr<const ClusterMetadata> current() const override { return current_.get(); }
+  NodeId leader() const override { return self_; }
+
+  void observe(Observer observer) override {
+    observers_.push_back(observer);
+    observer(current_.get());
+  }
+
+ private:
+  storage::Database& database_;
+  const NodeId self_;
+  std::mutex order_mutex_;  // held from reading current_ to publishing its successor
+  Published<ClusterMetadata> current_;
+  std::vector<Observer> observers_;  // constant once the log is shared
+};
+
+}  // namespace
+
+Result<std::unique_ptr<cluster::MetadataLog>> open_single_node_metadata_log(storage::Database& database,
+                                                                            const cluster::NodeRecord& self) {
+  ASSIGN_OR_RETURN(const auto stored, database.get_local(kKey));
+  ClusterMetadata metadata;
+  if (stored) {
+    ASSIGN_OR_RETURN(metadata, cluster::decode_metadata(*stored));
+    if (!metadata.nodes.empty() && metadata.nodes.count(self.id) == 0) {
+      return Error{ErrorType::kInternal,
+                   fmt::format("the data belongs to node '{}', but cluster.node_id is '{}'",
+                               metadata.nodes.begin()->first.value(), self.id.value())};
+    }
+  }
+  const auto known = metadata.nodes.find(self.id);
+  const bool changed = known == metadata.nodes.end() || !(known->second == self);
+  std::unique_ptr<cluster::MetadataLog> log =
+      std::make_unique<SingleNodeMetadataLog>(database, self.id, std::move(metadata));
+  if (changed) {
+    ASSIGN_OR_RETURN(const auto decided, log->propose(cluster::UpsertNode{self}));
+    (void)decided;
+  }
+  return log;
+}
+
+}  // namespace vectorizer::consensus
