@@ -13,15 +13,16 @@ namespace vectorizer::coordinator {
 /// A collection as GET /collections/{c} shows it.
 struct CollectionInfo {
   CollectionConfig config;
-  std::int64_t created_at_ms = 0;      ///< since the epoch
-  std::string status;                  ///< green | yellow | red
+  std::int64_t created_at_ms = 0;  ///< since the epoch
+  std::string status;              ///< green | yellow | red
   std::uint64_t vector_count = 0;
   std::uint64_t indexed_vector_count = 0;
   std::uint32_t shards_total = 0, shards_active = 0, shards_under_replicated = 0;
   std::vector<std::string> indexed_paths;  ///< payload paths that filters find without reading payloads
 };
 
-/// Creates, changes and drops collections: proposes metadata commands and waits until they hold. Thread-safe; may block.
+/// Creates, changes and drops collections: proposes metadata commands and waits until they hold. Thread-safe; may
+/// block.
 class CollectionAdmin {
  public:
   virtual ~CollectionAdmin() = default;

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+
+#include "node_metrics.hpp"
+#include "vectorizer/base/metrics.hpp"
+#include "vectorizer/base/result.hpp"
+#include "vectorizer/cluster/metadata_log.hpp"
+#include "vectorizer/config/settings.hpp"
+#include "vectorizer/coordinator/coordinator.hpp"
+#include "vectorizer/node/local_node.hpp"
+#include "vectorizer/peer/peer.hpp"
+#include "vectorizer/rest/server.hpp"
+#include "vectorizer/storage/database.hpp"
+
+namespace vectorizer::app {
+
+/// The whole program: its parts in the order in which they depend on each other, so that destruction is the reverse.
+///
+///   database -> metadata log -> local node -> coordinator -> REST
+class Daemon {
+ public:
+  /// Opens everything; when it returns, requests are served.
+  static Result<std::unique_ptr<Daemon>> start(const config::Settings& settings);
+  ~Daemon();
+
+  /// Drains: not ready, no new connections, running requests finish, indexes are saved. Idempotent.
+  void stop();
+  std::uint16_t rest_port() const { return server_->port(); }
+
+ private:
+  explicit Daemon(const config::Settings& settings) : settings_(settings) {}
+  Result<void> open();
+  std::vector<std::string> problems() const;
+
+  const config::Settings settings_;
+  std::atomic<bool> draining_ = false;
+  MetricsRegistry metrics_;
+  std::unique_ptr<storage::Database> database_;
+  std::unique_ptr<cluster::MetadataLog> metadata_;
+  std::unique_ptr<node::LocalNode> node_;
+  std::unique_ptr<peer::PeerDirectory> peers_;
+  std::unique_ptr<coordinator::DataPlane> data_;
+  std::unique_ptr<coordinator::CollectionAdmin> collections_;
+  std::unique_ptr<coordinator::ClusterView> cluster_;
+  std::unique_ptr<NodeMetrics> node_metrics_;
+  std::unique_ptr<rest::Server> server_;
+};
+
+}  // namespace vectorizer::app
