@@ -81,6 +81,8 @@ std::vector<std::size_t> HashRing::owners(std::uint64_t hash, std::size_t count)
   return found;
 }
 
-std::vector<double> HashRing::shares() const { return shares_of(circle_, members_); }
+std::vector<double> HashRing::shares() const {
+  return shares_of(circle_, members_);
+}
 
 }  // namespace vectorizer::cluster

@@ -25,10 +25,8 @@ std::vector<NodeId> nodes_from_json(const json& array) {
 }
 
 json to_json(const NodeRecord& node) {
-  return {{"id", node.id.value()},
-          {"address", node.address},
-          {"grpc_port", node.grpc_port},
-          {"rest_port", node.rest_port}};
+  return {
+      {"id", node.id.value()}, {"address", node.address}, {"grpc_port", node.grpc_port}, {"rest_port", node.rest_port}};
 }
 
 json to_json(const ShardPlacement& placement) {
@@ -61,9 +59,9 @@ Result<CollectionRecord> collection_from_json(const json& object) {
   }
   for (const auto& shard : object.at("shards")) record.shards.emplace_back(shard.get<std::uint64_t>());
   if (record.shards.size() != record.config.sharding.shard_count || record.shards.empty()) {
-    return Error{ErrorType::kInternal, fmt::format("collection '{}' has {} shards, its configuration says {}",
-                                                   record.config.name, record.shards.size(),
-                                                   record.config.sharding.shard_count)};
+    return Error{ErrorType::kInternal,
+                 fmt::format("collection '{}' has {} shards, its configuration says {}", record.config.name,
+                             record.shards.size(), record.config.sharding.shard_count)};
   }
   record.ring = make_shard_ring(record.config.sharding);
   return record;

@@ -47,8 +47,8 @@ Result<ClusterMetadata> step(ClusterMetadata next, const AlterCollection& comman
   const auto found = next.collections.find(command.expected.name);
   if (found == next.collections.end()) return no_such_collection(command.expected.name);
   if (!(found->second.config == command.expected)) {
-    return Error{ErrorType::kConflict, fmt::format("collection '{}' was changed meanwhile", command.expected.name)}.with(
-        "name", command.expected.name);
+    return Error{ErrorType::kConflict, fmt::format("collection '{}' was changed meanwhile", command.expected.name)}
+        .with("name", command.expected.name);
   }
   if (command.wanted.sharding.replication_factor > next.nodes.size()) {
     return invalid_field("sharding.replication_factor",
@@ -76,10 +76,10 @@ Result<ClusterMetadata> step(ClusterMetadata next, const OpenCopy& command) {
   auto& placement = found->second;
   if (placement.term != command.term || placement.isr_version != command.isr_version || !placement.in_sync.empty() ||
       placement.primary != command.node) {
-    return Error{ErrorType::kConflict,
-                 fmt::format("shard {} is at term {} version {}: a new copy cannot be opened for term {} version {}",
-                             command.shard.value(), placement.term, placement.isr_version, command.term,
-                             command.isr_version)};
+    return Error{
+        ErrorType::kConflict,
+        fmt::format("shard {} is at term {} version {}: a new copy cannot be opened for term {} version {}",
+                    command.shard.value(), placement.term, placement.isr_version, command.term, command.isr_version)};
   }
   placement.in_sync.push_back(command.node);
   ++placement.isr_version;

@@ -33,7 +33,7 @@ struct ShardPlacement {
   std::uint64_t term = 1;         ///< +1 on each promotion; fences a stale primary
   std::uint64_t isr_version = 0;  ///< +1 on each change of in_sync
   NodeId primary;
-  std::vector<NodeId> replicas;   ///< every copy, the primary included
+  std::vector<NodeId> replicas;  ///< every copy, the primary included
   std::vector<NodeId> in_sync;
   friend bool operator==(const ShardPlacement&, const ShardPlacement&) = default;
 };

@@ -24,8 +24,8 @@ class MetadataLog {
   virtual std::shared_ptr<const ClusterMetadata> current() const = 0;
   /// Who decides the order now; an empty id when nobody does.
   virtual NodeId leader() const = 0;
-  /// Calls `observer` with the current value and with each later one, in order of epochs, without any lock of this class:
-  /// an observer may propose. Register before the log is shared between threads.
+  /// Calls `observer` with the current value and with each later one, in order of epochs, without any lock of this
+  /// class: an observer may propose. Register before the log is shared between threads.
   virtual void observe(Observer observer) = 0;
 };
 

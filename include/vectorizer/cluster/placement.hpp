@@ -7,8 +7,9 @@
 
 namespace vectorizer::cluster {
 
-/// Where the shards of a new collection go: candidates come from a ring of the nodes, and a candidate that already has
-/// its even share (of primaries, then of copies) is passed over, so that 6 shards on 3 nodes give 2 primaries each.
+/// Where the shards of a new collection go: candidates come from a ring of the nodes, and one that already has
+/// its even share of primaries is passed over; further copies go to the other nodes in turn. 6 shards on 3 nodes give 2
+/// primaries and an even number of copies each.
 /// Deterministic. Shard ids are first_shard_id and up.
 ///
 /// Requires at least `replication_factor` nodes in `metadata`.
