@@ -1,0 +1,182 @@
+#include "vectorizer/node/local_node.hpp"
+
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <atomic>
+#include <filesystem>
+#include <thread>
+
+#include "testing/memory_database.hpp"
+#include "vectorizer/consensus/single_node_metadata_log.hpp"
+
+namespace vectorizer::node {
+namespace {
+
+/// A node on a database in memory that survives `restart()`.
+class LocalNodeTest : public ::testing::Test {
+ protected:
+  LocalNodeTest() {
+    std::string pattern = (std::filesystem::temp_directory_path() / "local_node_XXXXXX").string();
+    directory_ = mkdtemp(pattern.data());
+    restart();
+  }
+  ~LocalNodeTest() override {
+    node_.reset();
+    std::filesystem::remove_all(directory_);
+  }
+
+  void restart() {
+    node_.reset();
+    metadata_ = std::move(*consensus::open_single_node_metadata_log(database_, {self_, "127.0.0.1", 15003, 15002}));
+    registry_ = std::make_unique<MetricsRegistry>();
+    LocalNodeOptions options;
+    options.self = self_;
+    options.data_dir = directory_;
+    options.index_threads = 2;
+    options.graph_threshold = 50;
+    node_ = make_local_node(options, database_, *metadata_, *registry_);
+    metadata_->observe([this](const auto& metadata) { node_->reconcile(metadata); });
+  }
+
+  void create(const std::string& name, std::uint32_t shards) {
+    CollectionConfig config;
+    config.name = name;
+    config.dimension = 2;
+    config.sharding.shard_count = shards;
+    ASSERT_TRUE(metadata_->propose(cluster::CreateCollection{config, 0}));
+  }
+
+  /// Upserts id with vector (id, 1) through the shard that owns it.
+  bool upsert(const std::string& name, std::uint64_t id) {
+    const auto now = metadata_->current();
+    const auto* record = now->find(name);
+    WriteOp op;
+    op.id = PointId(id);
+    op.vector = {static_cast<float>(id), 1.0F};
+    std::vector<peer::ShardWrite> writes;
+    writes.push_back({record->shard_of(op.id), 1, {op}});
+    const auto replies = node_->write(std::move(writes));
+    return replies.size() == 1 && replies.front().outcomes;
+  }
+
+  std::uint64_t count(const std::string& name) {
+    std::uint64_t total = 0;
+    for (const auto& shard : metadata_->current()->find(name)->shards) total += *node_->count(shard, std::nullopt);
+    return total;
+  }
+
+  const NodeId self_{"node-1"};
+  std::filesystem::path directory_;
+  testing::MemoryDatabase database_;
+  std::unique_ptr<MetricsRegistry> registry_;
+  std::unique_ptr<cluster::MetadataLog> metadata_;
+  std::unique_ptr<LocalNode> node_;
+};
+
+TEST_F(LocalNodeTest, ACreatedCollectionIsServedAndItsCopiesAreInSync) {
+  create("docs", 3);
+
+  EXPECT_TRUE(node_->problems().empty());
+  for (const auto& [shard, placement] : metadata_->current()->placements) {
+    EXPECT_EQ(placement.in_sync, std::vector<NodeId>{self_});
+  }
+  EXPECT_TRUE(upsert("docs", 7));
+  EXPECT_EQ(count("docs"), 1U);
+}
+
+TEST_F(LocalNodeTest, ARestartFindsTheSamePoints) {
+  create("docs", 2);
+  for (std::uint64_t id = 0; id < 200; ++id) ASSERT_TRUE(upsert("docs", id));
+  node_->stop();
+  restart();
+
+  EXPECT_EQ(count("docs"), 200U);
+}
+
+TEST_F(LocalNodeTest, DroppingACollectionDropsItsDataForGood) {
+  create("docs", 2);
+  ASSERT_TRUE(upsert("docs", 1));
+  ASSERT_TRUE(metadata_->propose(cluster::DropCollection{"docs"}));
+  EXPECT_EQ(database_.stores(), 0U);
+
+  create("docs", 2);
+
+  EXPECT_EQ(count("docs"), 0U);
+}
+
+TEST_F(LocalNodeTest, ACopyThatTheDiskLostIsNeverCreatedAgainAsAnEmptyOne) {
+  create("docs", 1);
+  ASSERT_TRUE(upsert("docs", 1));
+  ASSERT_TRUE(database_.delete_local("copy/0"));
+  restart();
+
+  ASSERT_EQ(node_->problems().size(), 1U);
+  EXPECT_NE(node_->problems().front().find("docs"), std::string::npos);
+  const auto answer = node_->count(ShardId(0), std::nullopt);
+  ASSERT_FALSE(answer);
+  EXPECT_EQ(answer.error().type, ErrorType::kShardUnavailable);
+}
+
+TEST_F(LocalNodeTest, AShardThatIsNotHereSaysSo) {
+  const std::vector<ShardId> shards{ShardId(99)};
+  SearchQuery query;
+  query.vector = {1, 2};
+
+  const auto replies = node_->search(shards, query);
+
+  ASSERT_EQ(replies.size(), 1U);
+  ASSERT_FALSE(replies.front().hits);
+  EXPECT_NE(replies.front().hits.error().message.find("Shard not found or not assigned"), std::string::npos);
+}
+
+TEST_F(LocalNodeTest, MetadataThatCouldNotBeStoredIsNotServed) {
+  CollectionConfig config;
+  config.name = "docs";
+  config.dimension = 2;
+  database_.fail_local_writes(true);
+
+  EXPECT_FALSE(metadata_->propose(cluster::CreateCollection{config, 0}));
+  EXPECT_EQ(metadata_->current()->find("docs"), nullptr);
+}
+
+TEST_F(LocalNodeTest, WritersReadersAndDropsRunSideBySide) {
+  create("keep", 3);
+  std::atomic<bool> done = false;
+  std::atomic<int> failures = 0;
+  std::vector<std::thread> threads;
+  for (std::uint64_t writer = 0; writer < 3; ++writer) {
+    threads.emplace_back([&, writer] {
+      for (std::uint64_t i = 0; i < 150; ++i) {
+        if (!upsert("keep", writer * 1000 + i)) ++failures;
+      }
+    });
+  }
+  threads.emplace_back([&] {
+    while (!done) {
+      SearchQuery query;
+      query.vector = {3, 1};
+      for (const auto& reply : node_->search(metadata_->current()->find("keep")->shards, query)) {
+        if (!reply.hits) ++failures;
+      }
+    }
+  });
+  threads.emplace_back([&] {
+    for (int i = 0; i < 20; ++i) {
+      create("other", 2);
+      if (!metadata_->propose(cluster::DropCollection{"other"})) ++failures;
+    }
+  });
+  for (std::size_t i = 0; i < threads.size(); ++i) {
+    if (i != 3) threads[i].join();
+  }
+  done = true;
+  threads[3].join();
+
+  EXPECT_EQ(failures, 0);
+  EXPECT_EQ(count("keep"), 450U);
+  EXPECT_EQ(database_.stores(), 3U);
+}
+
+}  // namespace
+}  // namespace vectorizer::node
