@@ -19,13 +19,21 @@ std::optional<Enum> find(const std::array<std::string_view, N>& names, std::stri
 
 }  // namespace
 
-std::string_view metric_name(Metric metric) { return kMetrics[static_cast<std::size_t>(metric)]; }
-std::optional<Metric> metric_from_name(std::string_view name) { return find<Metric>(kMetrics, name); }
-std::string_view quantization_name(Quantization value) { return kQuantizations[static_cast<std::size_t>(value)]; }
+std::string_view metric_name(Metric metric) {
+  return kMetrics[static_cast<std::size_t>(metric)];
+}
+std::optional<Metric> metric_from_name(std::string_view name) {
+  return find<Metric>(kMetrics, name);
+}
+std::string_view quantization_name(Quantization value) {
+  return kQuantizations[static_cast<std::size_t>(value)];
+}
 std::optional<Quantization> quantization_from_name(std::string_view name) {
   return find<Quantization>(kQuantizations, name);
 }
-std::string_view vector_storage_name(VectorStorage storage) { return kStorages[static_cast<std::size_t>(storage)]; }
+std::string_view vector_storage_name(VectorStorage storage) {
+  return kStorages[static_cast<std::size_t>(storage)];
+}
 std::optional<VectorStorage> vector_storage_from_name(std::string_view name) {
   return find<VectorStorage>(kStorages, name);
 }

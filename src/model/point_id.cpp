@@ -40,7 +40,8 @@ std::optional<PointId> PointId::decode(std::string_view bytes) {
     for (const char c : bytes.substr(1)) number = number << 8 | static_cast<unsigned char>(c);
     return PointId(number);
   }
-  if (bytes[0] == 1 && bytes.size() >= 2 && bytes.size() <= 1 + kMaxTextBytes) return PointId(std::string(bytes.substr(1)));
+  if (bytes[0] == 1 && bytes.size() >= 2 && bytes.size() <= 1 + kMaxTextBytes)
+    return PointId(std::string(bytes.substr(1)));
   return std::nullopt;
 }
 

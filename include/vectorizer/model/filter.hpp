@@ -15,6 +15,7 @@
 namespace vectorizer {
 
 /// A scalar that `match` compares with: strings exactly, numbers by value (1 and 1.0 are equal), booleans, null.
+/// Always in the one form that match_value_of (match_value.hpp) gives.
 using MatchValue = std::variant<std::nullptr_t, bool, std::int64_t, std::uint64_t, double, std::string>;
 
 /// A path into a payload: `a.b`, quotes for a dot inside a name: `a."b.c"`. Already split.
@@ -23,10 +24,10 @@ using PayloadPath = std::vector<std::string>;
 struct Filter;
 
 struct MatchAny {      ///< {"match":{"value":v}} (one value) and {"match":{"any":[…]}}
-  std::vector<MatchValue> values;
+  std::vector<MatchValue> values;  ///< sorted by MatchValueLess, unique
 };
 struct MatchExcept {   ///< {"match":{"except":[…]}}: the key holds some value that is none of these
-  std::vector<MatchValue> values;
+  std::vector<MatchValue> values;  ///< sorted by MatchValueLess, unique
 };
 struct Range {         ///< numbers, or RFC 3339 instants as microseconds since the epoch when `is_time`
   std::optional<double> gt, gte, lt, lte;
