@@ -1,0 +1,31 @@
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "resolver.hpp"
+#include "shard_state.hpp"
+
+namespace vectorizer::shard {
+
+/// Makes a group of writes durable and visible: resolves them in order, stores them in one batch, applies the results.
+///
+/// One group at a time: the write queue sees to it.
+class Committer {
+ public:
+  explicit Committer(ShardState& state) : state_(state) {}
+
+  void commit(std::span<PendingWrite* const> group);
+
+ private:
+  Result<void> commit_together(std::span<PendingWrite* const> group);
+  /// Makes the final writes of a batch visible. `stored` has the long payloads of what they replace.
+  void apply(std::span<const storage::StoredWrite* const> writes, const PointsById& stored);
+  /// After a batch of unknown outcome: makes what the store says about its ids visible.
+  Result<void> reconcile();
+
+  ShardState& state_;
+  std::vector<PointId> doubtful_;  // ids of batches whose outcome is unknown
+};
+
+}  // namespace vectorizer::shard

@@ -1,0 +1,98 @@
+#include "point_reader.hpp"
+
+#include <algorithm>
+
+#include "matcher.hpp"
+#include "payload_edit.hpp"
+
+namespace vectorizer::shard {
+namespace {
+
+Point projected(Point&& point, const Projection& what) {
+  if (!what.with_vector) point.vector = {};
+  if (!what.with_payload) {
+    point.payload = {};
+  } else if (!what.payload_keys.empty()) {
+    point.payload = project_payload(point.payload, what);
+  }
+  return std::move(point);
+}
+
+}  // namespace
+
+Result<std::vector<std::optional<Point>>> PointReader::get(std::span<const PointId> ids, const Projection& what) const {
+  ASSIGN_OR_RETURN(auto stored, state_.store->get_many(ids));
+  std::vector<std::optional<Point>> points(stored.size());
+  for (std::size_t i = 0; i < stored.size(); ++i) {
+    if (stored[i]) points[i] = projected(std::move(stored[i]->point), what);
+  }
+  return points;
+}
+
+Result<ScrollPage> PointReader::scroll(const ScrollQuery& query) const {
+  return query.filter && !query.filter->empty() ? scroll_filtered(query) : scroll_all(query);
+}
+
+Result<ScrollPage> PointReader::scroll_all(const ScrollQuery& query) const {
+  ScrollPage page;
+  RETURN_IF_ERROR(state_.store->scan(query.after, [&](storage::StoredPoint&& stored) {
+    if (page.points.size() == query.limit) {
+      page.complete = false;
+      return false;
+    }
+    page.points.push_back(projected(std::move(stored.point), query.projection));
+    return true;
+  }));
+  return page;
+}
+
+Result<ScrollPage> PointReader::scroll_filtered(const ScrollQuery& query) const {
+  ScrollPage page;
+  std::optional<PointId> after = query.after;
+  for (;;) {
+    const std::size_t wanted = query.limit - page.points.size();
+    ASSIGN_OR_RETURN(auto ids, matching(*query.filter, after, wanted + 1));
+    page.complete = ids.size() <= wanted;
+    if (!page.complete) ids.pop_back();
+    if (ids.empty()) return page;
+    ASSIGN_OR_RETURN(auto stored, state_.store->get_many(ids));
+    for (auto& point : stored) {
+      // Deleted or changed since the index was asked: what the store says counts.
+      if (!point || !filter_matches(*query.filter, point->point.id, point->point.payload)) continue;
+      page.points.push_back(projected(std::move(point->point), query.projection));
+    }
+    if (page.complete || page.points.size() == query.limit) return page;
+    after = ids.back();  // some fell out: fill the page
+  }
+}
+
+Result<std::uint64_t> PointReader::count(const std::optional<Filter>& filter) const {
+  if (filter && !filter->empty()) {
+    ASSIGN_OR_RETURN(const Matches matches, match_slots(state_, *state_.current(), *filter));
+    return std::uint64_t{matches.slots.size()};
+  }
+  const std::shared_lock lock(state_.table_mutex);
+  return std::uint64_t{state_.generation->table.live_count()};
+}
+
+Result<std::vector<PointId>> PointReader::matching(const Filter& filter, const std::optional<PointId>& after,
+                                                   std::size_t limit) const {
+  const std::shared_ptr<Generation> generation = state_.current();
+  ASSIGN_OR_RETURN(const Matches matches, match_slots(state_, *generation, filter));
+  std::vector<PointId> smallest;  // a max-heap of the `limit` smallest
+  for (const Slot slot : matches.slots) {
+    const SlotEntry* entry = generation->table.live(slot);
+    if (after && entry->id <= *after) continue;
+    if (smallest.size() == limit) {
+      if (limit == 0 || smallest.front() < entry->id) continue;
+      std::pop_heap(smallest.begin(), smallest.end());
+      smallest.pop_back();
+    }
+    smallest.push_back(entry->id);
+    std::push_heap(smallest.begin(), smallest.end());
+  }
+  std::sort_heap(smallest.begin(), smallest.end());
+  return smallest;
+}
+
+}  // namespace vectorizer::shard
