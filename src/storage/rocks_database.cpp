@@ -1,0 +1,209 @@
+#include "rocks_database.hpp"
+
+#include <fmt/format.h>
+#include <rocksdb/cache.h>
+#include <rocksdb/convenience.h>
+#include <rocksdb/write_batch.h>
+#include <spdlog/spdlog.h>
+
+#include <array>
+#include <chrono>
+#include <filesystem>
+#include <string_view>
+#include <system_error>
+
+#include "encoding.hpp"
+#include "rocks_shard_store.hpp"
+#include "rocks_status.hpp"
+
+namespace vectorizer::storage {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr std::string_view kFormat = "1";
+constexpr std::chrono::milliseconds kGaugeInterval{5000};
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+}  // namespace
+
+RocksDatabase::RocksDatabase(const DatabaseOptions& options, MetricsRegistry& metrics, DiskSpace::Probe probe,
+                             LockFile lock)
+    : options_(options),
+      lock_(std::move(lock)),
+      disk_(std::move(probe), options.min_free_bytes),
+      rocks_options_(options),
+      sync_seconds_(metrics.histogram("vectorizer_wal_sync_seconds",
+                                      "Time to write and sync one batch of the write-ahead log", latency_buckets())),
+      file_bytes_(metrics.gauge("vectorizer_storage_file_bytes", "Size of the live data files of the store")),
+      buffer_bytes_(metrics.gauge("vectorizer_storage_write_buffer_bytes", "Memory of the store's write buffers")),
+      cache_bytes_(metrics.gauge("vectorizer_storage_cache_bytes", "Memory of the store's block cache")),
+      refuses_writes_(metrics.gauge("vectorizer_storage_full", "1 while writes are refused for want of disk space")) {}
+
+RocksDatabase::~RocksDatabase() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_all();
+  if (upkeep_.joinable()) upkeep_.join();
+  if (!rocks_) return;
+  if (!options_.sync_always) sync_log();
+  for (auto* handle : handles_) rocks_->DestroyColumnFamilyHandle(handle);
+  if (const auto status = rocks_->Close(); !status.ok()) {
+    spdlog::error("storage: closing {}: {}", options_.directory.string(), status.ToString());
+  }
+}
+
+Result<std::unique_ptr<RocksDatabase>> RocksDatabase::open(const DatabaseOptions& options, MetricsRegistry& metrics,
+                                                           DiskSpace::Probe probe) {
+  std::error_code problem;
+  std::filesystem::create_directories(options.directory, problem);
+  if (problem) {
+    return Error{ErrorType::kInternal,
+                 fmt::format("cannot create the data directory {}: {}", options.directory.string(), problem.message())};
+  }
+  ASSIGN_OR_RETURN(auto lock, LockFile::acquire(options.directory));
+  std::unique_ptr<RocksDatabase> database(new RocksDatabase(options, metrics, std::move(probe), std::move(lock)));
+  RETURN_IF_ERROR(database->open_rocks());
+  RETURN_IF_ERROR(database->check_format());
+  database->refresh_gauges();
+  database->upkeep_ = std::thread([raw = database.get()] { raw->upkeep(); });
+  return database;
+}
+
+Result<void> RocksDatabase::open_rocks() {
+  rocksdb::DB* opened = nullptr;
+  const auto start = Clock::now();
+  const auto status = rocksdb::DB::Open(rocks_options_.database, options_.directory.string(), rocks_options_.families,
+                                        &handles_, &opened);
+  RETURN_IF_ERROR(to_result(status, fmt::format("open the data in {}", options_.directory.string())));
+  rocks_.reset(opened);
+  spdlog::info("storage: opened {} in {:.0f} ms", options_.directory.string(), seconds_since(start) * 1000);
+  return {};
+}
+
+Result<void> RocksDatabase::check_format() {
+  std::string format;
+  const auto status = rocks_->Get({}, family(ColumnFamily::kLocal), format_key(), &format);
+  if (status.IsNotFound()) {
+    rocksdb::WriteBatch batch;
+    RETURN_IF_ERROR(to_result(batch.Put(family(ColumnFamily::kLocal), format_key(), std::string(kFormat)), "write"));
+    return commit(batch, true);
+  }
+  RETURN_IF_ERROR(to_result(status, fmt::format("read the format of {}", options_.directory.string())));
+  if (format == kFormat) return {};
+  return Error{ErrorType::kInternal, fmt::format("the data in {} has format {}; this version reads format {}",
+                                                 options_.directory.string(), format, kFormat)};
+}
+
+Result<void> RocksDatabase::commit(rocksdb::WriteBatch& batch, bool must_sync) {
+  rocksdb::WriteOptions write_options;
+  write_options.sync = options_.sync_always || must_sync;
+  const auto start = Clock::now();
+  const auto status = rocks_->Write(write_options, &batch);
+  if (write_options.sync) sync_seconds_.Observe(seconds_since(start));
+  if (status.ok()) return {};
+  if (status.severity() >= rocksdb::Status::Severity::kHardError && !disk_.full()) {
+    // For the writes that follow; this one has failed, and whether the log kept it is not known.
+    if (const auto resumed = rocks_->Resume(); !resumed.ok()) {
+      spdlog::warn("storage: writes do not resume yet: {}", resumed.ToString());
+    }
+  }
+  return to_error(status, "write to the store");
+}
+
+std::unique_ptr<ShardStore> RocksDatabase::open_store(CopyNumber copy) {
+  return std::make_unique<RocksShardStore>(*this, copy);
+}
+
+Result<void> RocksDatabase::drop_store(CopyNumber copy) {
+  const std::string begin = copy_prefix(copy), end = copy_end(copy);
+  auto* const points = family(ColumnFamily::kPoints);
+  rocksdb::WriteBatch batch;
+  RETURN_IF_ERROR(to_result(batch.DeleteRange(points, begin, end), "drop a copy"));
+  RETURN_IF_ERROR(to_result(batch.Delete(family(ColumnFamily::kLocal), sequence_key(copy)), "drop a copy"));
+  RETURN_IF_ERROR(commit(batch, true));
+  // The data is gone; this only gives whole files back before compaction does.
+  const rocksdb::Slice first(begin), last(end);
+  const rocksdb::RangePtr range(&first, &last);
+  if (const auto status = rocksdb::DeleteFilesInRanges(rocks_.get(), points, &range, 1, false); !status.ok()) {
+    spdlog::warn("storage: files of dropped copy {} wait for compaction: {}", copy, status.ToString());
+  }
+  return {};
+}
+
+Result<void> RocksDatabase::put_local(const std::string& key, const std::string& value) {
+  rocksdb::WriteBatch batch;
+  RETURN_IF_ERROR(to_result(batch.Put(family(ColumnFamily::kLocal), local_key(key), value), "write"));
+  return commit(batch, true);
+}
+
+Result<void> RocksDatabase::delete_local(const std::string& key) {
+  rocksdb::WriteBatch batch;
+  RETURN_IF_ERROR(to_result(batch.Delete(family(ColumnFamily::kLocal), local_key(key)), "delete"));
+  return commit(batch, true);
+}
+
+Result<std::optional<std::string>> RocksDatabase::get_local(const std::string& key) const {
+  std::string value;
+  const auto status = rocks_->Get({}, family(ColumnFamily::kLocal), local_key(key), &value);
+  if (status.IsNotFound()) return std::optional<std::string>();
+  RETURN_IF_ERROR(to_result(status, fmt::format("read '{}'", key)));
+  return std::optional(std::move(value));
+}
+
+Result<std::vector<std::pair<std::string, std::string>>> RocksDatabase::list_local(const std::string& prefix) const {
+  std::vector<std::pair<std::string, std::string>> records;
+  const std::string start = local_key(prefix);
+  const std::unique_ptr<rocksdb::Iterator> entry(rocks_->NewIterator({}, family(ColumnFamily::kLocal)));
+  for (entry->Seek(start); entry->Valid() && entry->key().starts_with(start); entry->Next()) {
+    records.emplace_back(entry->key().ToString().substr(1), entry->value().ToString());
+  }
+  RETURN_IF_ERROR(to_result(entry->status(), "list local records"));
+  return records;
+}
+
+void RocksDatabase::upkeep() {
+  const auto tick = options_.sync_always ? kGaugeInterval : std::min(kGaugeInterval, options_.sync_interval);
+  auto gauges_at = Clock::now() + kGaugeInterval;
+  std::unique_lock lock(mutex_);
+  while (!wake_.wait_for(lock, tick, [this] { return stopping_; })) {
+    lock.unlock();
+    if (!options_.sync_always) sync_log();
+    if (Clock::now() >= gauges_at) {
+      refresh_gauges();
+      gauges_at = Clock::now() + kGaugeInterval;
+    }
+    lock.lock();
+  }
+}
+
+void RocksDatabase::sync_log() {
+  const auto start = Clock::now();
+  const auto status = rocks_->FlushWAL(true);
+  sync_seconds_.Observe(seconds_since(start));
+  if (!status.ok()) spdlog::error("storage: the write-ahead log could not be synced: {}", status.ToString());
+}
+
+void RocksDatabase::refresh_gauges() {
+  const auto total = [this](const rocksdb::Slice& property) {
+    std::uint64_t value = 0;
+    return rocks_->GetAggregatedIntProperty(property, &value) ? static_cast<double>(value) : 0.0;
+  };
+  file_bytes_.Set(total(rocksdb::DB::Properties::kLiveSstFilesSize) +
+                  total(rocksdb::DB::Properties::kLiveBlobFileSize));
+  buffer_bytes_.Set(total(rocksdb::DB::Properties::kSizeAllMemTables));
+  cache_bytes_.Set(static_cast<double>(rocks_options_.cache->GetUsage()));
+  refuses_writes_.Set(disk_.full() ? 1 : 0);
+}
+
+Result<std::unique_ptr<Database>> open_database(const DatabaseOptions& options, MetricsRegistry& metrics) {
+  ASSIGN_OR_RETURN(auto database, RocksDatabase::open(options, metrics, probe_of(options.directory)));
+  return std::unique_ptr<Database>(std::move(database));
+}
+
+}  // namespace vectorizer::storage

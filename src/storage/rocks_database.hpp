@@ -1,0 +1,73 @@
+#pragma once
+
+#include <rocksdb/db.h>
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "disk_space.hpp"
+#include "lock_file.hpp"
+#include "rocks_options.hpp"
+#include "vectorizer/storage/database.hpp"
+
+namespace vectorizer::storage {
+
+/// Database over RocksDB. A thread of its own syncs the log in interval mode and keeps the gauges fresh.
+class RocksDatabase final : public Database {
+ public:
+  /// As open_database, with the disk asked through `probe`.
+  static Result<std::unique_ptr<RocksDatabase>> open(const DatabaseOptions& options, MetricsRegistry& metrics,
+                                                     DiskSpace::Probe probe);
+  /// Syncs the log and closes.
+  ~RocksDatabase() override;
+
+  std::unique_ptr<ShardStore> open_store(CopyNumber copy) override;
+  Result<void> drop_store(CopyNumber copy) override;
+  Result<void> put_local(const std::string& key, const std::string& value) override;
+  Result<void> delete_local(const std::string& key) override;
+  Result<std::optional<std::string>> get_local(const std::string& key) const override;
+  Result<std::vector<std::pair<std::string, std::string>>> list_local(const std::string& prefix) const override;
+  std::uint64_t disk_free_bytes() const override { return disk_.free_bytes(); }
+  bool storage_full() const override { return disk_.full(); }
+
+  /// For the stores.
+  rocksdb::DB& rocks() const { return *rocks_; }
+  rocksdb::ColumnFamilyHandle* family(ColumnFamily which) const { return handles_[static_cast<std::size_t>(which)]; }
+  /// Writes a batch, synced if the options or `must_sync` say so, and measures it. RocksDB stops writing after an I/O
+  /// error; the next write here tries to wake it, so that writes resume when the cause is gone.
+  Result<void> commit(rocksdb::WriteBatch& batch, bool must_sync);
+
+ private:
+  RocksDatabase(const DatabaseOptions& options, MetricsRegistry& metrics, DiskSpace::Probe probe, LockFile lock);
+  Result<void> open_rocks();
+  Result<void> check_format();
+  void upkeep();
+  void sync_log();
+  void refresh_gauges();
+
+  const DatabaseOptions options_;
+  const LockFile lock_;
+  const DiskSpace disk_;
+  const RocksOptions rocks_options_;
+  std::unique_ptr<rocksdb::DB> rocks_;
+  std::vector<rocksdb::ColumnFamilyHandle*> handles_;  // owned; released before rocks_
+
+  MetricsRegistry::Histogram& sync_seconds_;
+  MetricsRegistry::Gauge& file_bytes_;
+  MetricsRegistry::Gauge& buffer_bytes_;
+  MetricsRegistry::Gauge& cache_bytes_;
+  MetricsRegistry::Gauge& refuses_writes_;
+
+  std::mutex mutex_;
+  std::condition_variable wake_;  // stopping_ was set
+  bool stopping_ = false;
+  std::thread upkeep_;
+};
+
+}  // namespace vectorizer::storage

@@ -1,0 +1,80 @@
+#include "rocks_options.hpp"
+
+#include <rocksdb/cache.h>
+#include <rocksdb/filter_policy.h>
+#include <rocksdb/listener.h>
+#include <rocksdb/table.h>
+#include <spdlog/spdlog.h>
+
+namespace vectorizer::storage {
+namespace {
+
+constexpr std::uint64_t kMegabyte = 1ULL << 20;
+
+/// Tells the operator what RocksDB finds out on its own threads.
+class BackgroundErrors final : public rocksdb::EventListener {
+ public:
+  void OnBackgroundError(rocksdb::BackgroundErrorReason, rocksdb::Status* status) override {
+    spdlog::error("storage: background work failed, writes stop: {}", status->ToString());
+  }
+  void OnErrorRecoveryCompleted(rocksdb::Status) override { spdlog::info("storage: recovered, writes work again"); }
+};
+
+rocksdb::DBOptions database_options() {
+  rocksdb::DBOptions options;
+  options.create_if_missing = true;
+  options.create_missing_column_families = true;
+  options.paranoid_checks = true;
+  options.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
+  options.max_background_jobs = 2;
+  options.max_open_files = 512;
+  options.db_write_buffer_size = 32 * kMegabyte;  // of all column families together
+  options.max_total_wal_size = 64 * kMegabyte;    // bounds what an open replays
+  options.bytes_per_sync = kMegabyte;
+  options.keep_log_file_num = 3;
+  options.max_log_file_size = 4 * kMegabyte;
+  options.info_log_level = rocksdb::InfoLogLevel::WARN_LEVEL;
+  options.listeners.push_back(std::make_shared<BackgroundErrors>());
+  return options;
+}
+
+rocksdb::ColumnFamilyOptions table_options(const std::shared_ptr<rocksdb::Cache>& cache) {
+  rocksdb::BlockBasedTableOptions table;
+  table.block_cache = cache;
+  table.cache_index_and_filter_blocks = true;  // else they are outside every bound
+  table.pin_l0_filter_and_index_blocks_in_cache = true;
+  table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
+  table.format_version = 5;
+  rocksdb::ColumnFamilyOptions options;
+  options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  options.compression = rocksdb::kNoCompression;  // vectors do not shrink
+  return options;
+}
+
+rocksdb::ColumnFamilyOptions point_options(const std::shared_ptr<rocksdb::Cache>& cache) {
+  auto options = table_options(cache);
+  options.write_buffer_size = 16 * kMegabyte;
+  options.max_write_buffer_number = 3;
+  options.level_compaction_dynamic_level_bytes = true;
+  options.enable_blob_files = true;  // so that compaction does not rewrite vectors
+  options.min_blob_size = 1024;
+  options.blob_file_size = 64 * kMegabyte;
+  options.blob_cache = cache;
+  options.enable_blob_garbage_collection = true;
+  options.blob_garbage_collection_age_cutoff = 0.25;
+  options.blob_garbage_collection_force_threshold = 0.5;
+  return options;
+}
+
+}  // namespace
+
+RocksOptions::RocksOptions(const DatabaseOptions& options)
+    : database(database_options()), cache(rocksdb::NewLRUCache(options.block_cache_bytes)) {
+  auto local = table_options(cache);
+  local.write_buffer_size = kMegabyte;
+  families.emplace_back(rocksdb::kDefaultColumnFamilyName, local);
+  families.emplace_back("points", point_options(cache));
+  families.emplace_back("local", local);
+}
+
+}  // namespace vectorizer::storage

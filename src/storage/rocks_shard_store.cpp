@@ -1,0 +1,120 @@
+#include "rocks_shard_store.hpp"
+
+#include <fmt/format.h>
+#include <rocksdb/write_batch.h>
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "encoding.hpp"
+#include "rocks_database.hpp"
+#include "rocks_status.hpp"
+
+namespace vectorizer::storage {
+
+RocksShardStore::RocksShardStore(RocksDatabase& database, CopyNumber copy) : database_(database), copy_(copy) {
+  std::string value;
+  const auto status = database_.rocks().Get({}, database_.family(ColumnFamily::kLocal), sequence_key(copy), &value);
+  if (status.IsNotFound()) return;
+  if (!status.ok()) {
+    open_error_ = to_error(status, fmt::format("read the sequence of copy {}", copy));
+  } else if (const auto sequence = decode_sequence(value)) {
+    applied_ = *sequence;
+  } else {
+    open_error_ = Error{ErrorType::kInternal, fmt::format("the sequence of copy {} is damaged", copy)};
+  }
+}
+
+Result<void> RocksShardStore::usable() const {
+  if (open_error_) return *open_error_;
+  return {};
+}
+
+Result<void> RocksShardStore::write(std::span<const StoredWrite> writes) {
+  RETURN_IF_ERROR(usable());
+  if (writes.empty()) return {};
+  const bool adds = std::any_of(writes.begin(), writes.end(), [](const StoredWrite& write) { return !write.deleted; });
+  if (adds && database_.storage_full()) {
+    return Error{ErrorType::kStorageFull, "the disk is nearly full; deletes and reads work, other writes are refused"};
+  }
+  auto* const points = database_.family(ColumnFamily::kPoints);
+  rocksdb::WriteBatch batch;
+  std::string value;
+  for (const auto& write : writes) {
+    const std::string key = point_key(copy_, write.point.id);
+    rocksdb::Status status;
+    if (write.deleted) {
+      status = batch.Delete(points, key);
+    } else {
+      value.clear();
+      append_point_value(value, write.sequence, write.point);
+      status = batch.Put(points, key, value);
+    }
+    RETURN_IF_ERROR(to_result(status, "add to a batch"));
+  }
+  const SequenceNumber last = writes.back().sequence;
+  RETURN_IF_ERROR(to_result(
+      batch.Put(database_.family(ColumnFamily::kLocal), sequence_key(copy_), encode_sequence(last)), "add to a batch"));
+  RETURN_IF_ERROR(database_.commit(batch, false));
+  applied_.store(last, std::memory_order_release);
+  return {};
+}
+
+Result<std::optional<StoredPoint>> RocksShardStore::get(const PointId& id) const {
+  RETURN_IF_ERROR(usable());
+  rocksdb::PinnableSlice value;
+  const auto status = database_.rocks().Get({}, database_.family(ColumnFamily::kPoints), point_key(copy_, id), &value);
+  if (status.IsNotFound()) return std::optional<StoredPoint>();
+  RETURN_IF_ERROR(to_result(status, fmt::format("read vector {}", id.to_json())));
+  ASSIGN_OR_RETURN(auto stored, decode_point_value(id, value.ToStringView()));
+  return std::optional(std::move(stored));
+}
+
+Result<std::vector<std::optional<StoredPoint>>> RocksShardStore::get_many(std::span<const PointId> ids) const {
+  RETURN_IF_ERROR(usable());
+  std::vector<std::string> keys;
+  keys.reserve(ids.size());
+  for (const auto& id : ids) keys.push_back(point_key(copy_, id));
+  const std::vector<rocksdb::Slice> slices(keys.begin(), keys.end());
+  std::vector<rocksdb::PinnableSlice> values(ids.size());
+  std::vector<rocksdb::Status> statuses(ids.size());
+  database_.rocks().MultiGet({}, database_.family(ColumnFamily::kPoints), slices.size(), slices.data(), values.data(),
+                             statuses.data());
+  std::vector<std::optional<StoredPoint>> found(ids.size());
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    if (statuses[i].IsNotFound()) continue;
+    RETURN_IF_ERROR(to_result(statuses[i], fmt::format("read vector {}", ids[i].to_json())));
+    ASSIGN_OR_RETURN(auto stored, decode_point_value(ids[i], values[i].ToStringView()));
+    found[i] = std::move(stored);
+  }
+  return found;
+}
+
+Result<void> RocksShardStore::scan(const std::optional<PointId>& after,
+                                   const std::function<bool(StoredPoint&&)>& visit) const {
+  RETURN_IF_ERROR(usable());
+  const std::string end = copy_end(copy_);
+  const rocksdb::Slice upper(end);
+  rocksdb::ReadOptions read_options;
+  read_options.iterate_upper_bound = &upper;
+  read_options.fill_cache = false;  // a scan must not push out what reads by id have warmed
+  read_options.adaptive_readahead = true;
+  const std::unique_ptr<rocksdb::Iterator> entry(
+      database_.rocks().NewIterator(read_options, database_.family(ColumnFamily::kPoints)));
+  // The smallest key greater than the one of `after` is that key and a zero byte.
+  entry->Seek(after ? point_key(copy_, *after) + '\0' : copy_prefix(copy_));
+  for (; entry->Valid(); entry->Next()) {
+    const auto id = id_of_key(entry->key().ToStringView());
+    if (!id) {
+      return Error{ErrorType::kInternal,
+                   fmt::format("copy {} holds a damaged key: {}", copy_, entry->key().ToString(true))};
+    }
+    ASSIGN_OR_RETURN(auto stored, decode_point_value(*id, entry->value().ToStringView()));
+    if (!visit(std::move(stored))) return {};
+  }
+  return to_result(entry->status(), fmt::format("scan copy {}", copy_));
+}
+
+}  // namespace vectorizer::storage
