@@ -1,0 +1,227 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "handlers.hpp"
+#include "handlers/request_checks.hpp"
+#include "json/admin_json.hpp"
+
+namespace vectorizer::rest {
+namespace {
+
+using nlohmann::json;
+
+Error node_not_found(std::string_view id) {
+  const auto shown = printable(id);
+  return Error{ErrorType::kNodeNotFound, fmt::format("node '{}' is not a member of the cluster", shown)}.with("node",
+                                                                                                              shown);
+}
+
+Result<coordinator::NodeView> find_node(const Services& services, const std::string& id) {
+  for (auto& node : services.cluster.nodes()) {
+    if (node.id.value() == id) return std::move(node);
+  }
+  return node_not_found(id);
+}
+
+Result<coordinator::ShardView> find_shard(const Services& services, const std::string& text) {
+  ASSIGN_OR_RETURN(const auto id, number_from_path(text, "shard_id"));
+  for (auto& shard : services.cluster.shards()) {
+    if (shard.id.value() == id) return std::move(shard);
+  }
+  return Error{ErrorType::kNotFound, fmt::format("shard {} does not exist", id)}.with("shard_id", id);
+}
+
+Response success(std::string message, const std::vector<coordinator::Migration>& migrations) {
+  return json_response(
+      dump({{"status", "success"}, {"message", std::move(message)}, {"migrations", planned_json(migrations)}}));
+}
+
+Result<Response> list_nodes(const Services& services, const Request& request) {
+  RETURN_IF_ERROR(check_query(request, {}));
+  auto rows = json::array();
+  for (const auto& node : services.cluster.nodes()) rows.push_back(node_json(node, false));
+  return json_response(dump({{"nodes", std::move(rows)}}));
+}
+
+Result<Response> get_node(const Services& services, const Request& request) {
+  RETURN_IF_ERROR(check_query(request, {}));
+  ASSIGN_OR_RETURN(const auto node, find_node(services, request.params.at(0)));
+  return json_response(dump(node_json(node, true)));
+}
+
+Result<Response> add_node(const Services& services, const Request& request) {
+  RETURN_IF_ERROR(check_query(request, {}));
+  RETURN_IF_ERROR(check_json_body(request));
+  ASSIGN_OR_RETURN(const auto wanted, parse_new_node(request.body, services.limits));
+  ASSIGN_OR_RETURN(const auto node, services.cluster.add_node(wanted));
+  return json_response(dump({{"status", "success"},
+                             {"message", fmt::format("node {} joins the cluster", node.id.value())},
+                             {"node", node_json(node, false)}}),
+                       201);
+}
+
+Result<Response> remove_node(const Services& services, const Request& request) {
+  RETURN_IF_ERROR(check_query(request, {"force"}));
+  ASSIGN_OR_RETURN(const bool force, query_flag(request, "force", false));
+  ASSIGN_OR_RETURN(const auto node, find_node(services, request.params.at(0)));
+  ASSIGN_OR_RETURN(const auto migrations, services.cluster.remove_node(node.id, force));
+  return success(fmt::format("node {} is being {}", node.id.value(), force ? "removed" : "drained"), migrations);
+}
+
+Result<Response> cancel_drain(const Services& services, const Request& request) {
+  RETURN_IF_ERROR(check_query(request, {}));
+  ASSIGN_OR_RETURN(const auto node, find_node(services, request.params.at(0)));
+  const auto reason =
+      node.status == "draining" ? "its drain cannot be cancelled by this version" : "it is not draining";
+  return Error{ErrorType::kConflict, fmt::format("node {}: {}", node.id.value(), reason)}.with("node", node.id.value());
+}
+
+Result<Response> shard_distribution(const Services& services, const Request& request) {
+  RETURN_IF_ERROR(check_query(request, {}));
+  return json_response(dump(distribution_json(services.cluster.nodes(), services.cluster.shards())));
+}
+
+Result<Response> rebalance(const Services& services, const Request& request) {
+  RETURN_IF_ERROR(check_query(request, {}));
+  if (!request.body.empty()) RETURN_IF_ERROR(check_json_body(request));
+  ASSIGN_OR_RETURN(const auto body, parse_rebalance(request.body, services.limits));
+  ASSIGN_OR_RETURN(const auto migrations, services.cluster.rebalance(body.force, body.dry_run));
+  return success(migrations.empty()
+                     ? std::string("the shards are balanced, nothing moves")
+                     : fmt::format("{} shards {}", migrations.size(), body.dry_run ? "would move" : "move"),
+                 migrations);
+}
+
+Result<Response> list_migrations(const Services& services, const Request& request) {
+  RETURN_IF_ERROR(check_query(request, {}));
+  return json_response(dump({{"migrations", progress_json(services.cluster.migrations())}}));
+}
+
+Result<Response> cancel_migration(const Services& services, const Request& request) {
+  RETURN_IF_ERROR(check_query(request, {}));
+  ASSIGN_OR_RETURN(const auto id, number_from_path(request.params.at(0), "migration_id"));
+  const auto migrations = services.cluster.migrations();
+  const auto found = std::find_if(migrations.begin(), migrations.end(), [&](const auto& m) { return m.id == id; });
+  if (found == migrations.end()) {
+    return Error{ErrorType::kNotFound, fmt::format("migration {} does not exist", id)}.with("migration_id", id);
+  }
+  return Error{ErrorType::kConflict,
+               fmt::format("migration {} is {} and cannot be cancelled by this version", id, found->state)}
+      .with("migration_id", id);
+}
+
+/// This node's version and digest; a member that could not be asked has none, and then nobody claims agreement.
+Result<Response> sync(const Services& services, const Request& request) {
+  RETURN_IF_ERROR(check_query(request, {}));
+  const auto self = services.cluster.self();
+  json nodes = json::object();
+  bool in_sync = true;
+  for (const auto& node : services.cluster.nodes()) {
+    if (node.id == self || node.status == "removed") continue;
+    nodes[node.id.value()] = {{"version", nullptr}, {"digest", nullptr}};
+    in_sync = false;
+  }
+  nodes[self.value()] = {{"version", services.cluster.metadata_version()},
+                         {"digest", services.cluster.metadata_digest()}};
+  return json_response(dump({{"status", "success"}, {"nodes", std::move(nodes)}, {"in_sync", in_sync}}));
+}
+
+Result<Response> get_shard(const Services& services, const Request& request) {
+  RETURN_IF_ERROR(check_query(request, {}));
+  ASSIGN_OR_RETURN(const auto shard, find_shard(services, request.params.at(0)));
+  return json_response(dump(shard_json(shard)));
+}
+
+/// Gives a shard without a live in-sync copy a primary, at the price of data; refused while there is a primary.
+Result<Response> allocate_shard(const Services& services, const Request& request) {
+  RETURN_IF_ERROR(check_query(request, {}));
+  RETURN_IF_ERROR(check_json_body(request));
+  ASSIGN_OR_RETURN(const auto shard, find_shard(services, request.params.at(0)));
+  ASSIGN_OR_RETURN(const auto body, parse_allocate(request.body, services.limits));
+  ASSIGN_OR_RETURN(const auto node, find_node(services, body.node.value()));
+  const auto reason = shard.primary.value().empty()
+                          ? fmt::format("cannot be allocated to {} by this version", node.id.value())
+                          : fmt::format("has a primary, {}", shard.primary.value());
+  return Error{ErrorType::kConflict, fmt::format("shard {} {}", shard.id.value(), reason)}.with("shard_id",
+                                                                                                shard.id.value());
+}
+
+Result<Response> leader(const Services& services, const Request& request) {
+  RETURN_IF_ERROR(check_query(request, {}));
+  const auto id = services.cluster.leader();
+  if (id.value().empty()) return Error{ErrorType::kNoLeader, "no node leads the cluster now"};
+  json out = {{"leader", id.value()}, {"is_self", id == services.cluster.self()}};
+  for (const auto& node : services.cluster.nodes()) {
+    if (node.id != id) continue;
+    out["address"] = node.address;
+    out["rest_port"] = node.rest_port;
+  }
+  return json_response(dump(out));
+}
+
+Result<Response> role(const Services& services, const Request& request) {
+  RETURN_IF_ERROR(check_query(request, {}));
+  const auto self = services.cluster.self();
+  return json_response(
+      dump({{"node_id", self.value()}, {"role", services.cluster.leader() == self ? "leader" : "follower"}}));
+}
+
+Result<Response> status(const Services& services, const Request& request) {
+  RETURN_IF_ERROR(check_query(request, {}));
+  std::uint64_t total = 0, unassigned = 0, under_replicated = 0;
+  bool red = services.cluster.leader().value().empty(), yellow = false;
+  for (const auto& info : services.collections.list()) {
+    total += info.shards_total;
+    unassigned += info.shards_total - std::min(info.shards_active, info.shards_total);
+    under_replicated += info.shards_under_replicated;
+    red = red || info.status == "red";
+    yellow = yellow || info.status == "yellow";
+  }
+  const auto nodes = services.cluster.nodes();
+  const auto active = std::count_if(nodes.begin(), nodes.end(), [](const auto& n) { return n.status == "active"; });
+  red = red || unassigned > 0;
+  yellow = yellow || under_replicated > 0 || static_cast<std::size_t>(active) < nodes.size();
+  const auto lead = services.cluster.leader();
+  return json_response(dump({{"status", red      ? "red"
+                                        : yellow ? "yellow"
+                                                 : "green"},
+                             {"total_shards", total},
+                             {"under_replicated_shards", under_replicated},
+                             {"unassigned_shards", unassigned},
+                             {"nodes", nodes.size()},
+                             {"active_nodes", active},
+                             {"leader", lead.value().empty() ? json(nullptr) : json(lead.value())},
+                             {"metadata_version", services.cluster.metadata_version()}}));
+}
+
+}  // namespace
+
+std::vector<Route> cluster_routes(const Services& services) {
+  const auto* s = &services;
+  using Function = Result<Response> (*)(const Services&, const Request&);
+  const auto row = [s](Method method, std::string_view path, Function function) {
+    return Route{method, fmt::format("/api/v1/cluster{}", path), RunOn::kRequestLane,
+                 [s, function](const Request& r) { return answer(r, function(*s, r)); }};
+  };
+  return {
+      row(Method::kGet, "/nodes", list_nodes),
+      row(Method::kPost, "/nodes", add_node),
+      row(Method::kGet, "/nodes/{id}", get_node),
+      row(Method::kDelete, "/nodes/{id}", remove_node),
+      row(Method::kPost, "/nodes/{id}/cancel-drain", cancel_drain),
+      row(Method::kGet, "/shard-distribution", shard_distribution),
+      row(Method::kPost, "/rebalance", rebalance),
+      row(Method::kGet, "/migrations", list_migrations),
+      row(Method::kDelete, "/migrations/{id}", cancel_migration),
+      row(Method::kPost, "/sync", sync),
+      row(Method::kGet, "/shards/{id}", get_shard),
+      row(Method::kPost, "/shards/{id}/allocate", allocate_shard),
+      row(Method::kGet, "/leader", leader),
+      row(Method::kGet, "/role", role),
+      row(Method::kGet, "/status", status),
+  };
+}
+
+}  // namespace vectorizer::rest
