@@ -1,0 +1,217 @@
+#include "graph.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <cstring>
+#include <exception>
+
+namespace vectorizer::index {
+namespace {
+
+constexpr std::size_t kFirstCapacity = 1024;
+
+float slot_distance(const void* a, const void* b, const void* table) {
+  Slot left;
+  Slot right;
+  std::memcpy(&left, a, sizeof left);
+  std::memcpy(&right, b, sizeof right);
+  return static_cast<const VectorTable*>(table)->code_distance(left, right);
+}
+
+}  // namespace
+
+/// Tells hnswlib that a vector is four bytes, the slot, and how to compare two.
+class Graph::SlotSpace : public hnswlib::SpaceInterface<float> {
+ public:
+  explicit SlotSpace(const VectorTable& table) : table_(&table) {}
+  std::size_t get_data_size() override { return sizeof(Slot); }
+  hnswlib::DISTFUNC<float> get_dist_func() override { return slot_distance; }
+  void* get_dist_func_param() override { return const_cast<VectorTable*>(table_); }
+
+ private:
+  const VectorTable* table_;
+};
+
+Graph::Graph(const VectorTable& table, std::size_t m, std::size_t ef_construction)
+    : table_(table), m_(m), ef_construction_(ef_construction), space_(std::make_unique<SlotSpace>(table)) {}
+
+Graph::~Graph() = default;
+
+void Graph::insert_until(Slot end) {
+  const std::size_t begin = indexed_.load(std::memory_order_relaxed);
+  if (begin >= end) return;
+  if (failed_) return;
+  try {
+    insert_range(static_cast<Slot>(begin), end);
+  } catch (const std::exception& error) {
+    // What was indexed stays searchable, and walks do not see a node that is half done; the rest stays in the tail.
+    failed_ = true;
+    spdlog::error("the graph takes no more vectors after {} of them: {}", indexed(), error.what());
+  }
+  inserting_.store(false, std::memory_order_release);
+}
+
+void Graph::insert_range(Slot begin, Slot end) {
+  begin_inserting(end);
+  for (Slot slot = begin; slot < end; ++slot) {
+    if (table_.removed(slot)) {
+      append_unlinked(slot);
+    } else {
+      insert(slot);
+    }
+    // In this order: who sees the new entry also sees that it is in the graph.
+    indexed_.store(std::size_t{slot} + 1, std::memory_order_release);
+    publish_entry();
+  }
+}
+
+/// Makes room for slots below `end`, and walks lock nodes from here on.
+void Graph::begin_inserting(std::size_t end) {
+  const std::lock_guard turn(turnstile_);
+  const std::unique_lock lock(growing_);
+  inserting_.store(true, std::memory_order_release);
+  const std::size_t capacity = hnsw_ ? hnsw_->getMaxElements() : 0;
+  if (end <= capacity) return;
+  const std::size_t wanted = std::max({end, capacity * 2, kFirstCapacity});
+  if (hnsw_) {
+    hnsw_->resizeIndex(wanted);
+    return;
+  }
+  hnsw_ = std::make_unique<Hnsw>(space_.get(), wanted, m_, ef_construction_);
+  std::vector<std::mutex>().swap(hnsw_->label_op_locks_);  // 2.5 MB that only operations by label need
+}
+
+void Graph::insert(Slot slot) {
+  hnsw_->addPoint(&slot, slot, -1);
+  hnsw_->label_lookup_.clear();  // labels are slots, given once: the map would only cost memory
+}
+
+void Graph::append_unlinked(Slot slot) {
+  std::memset(hnsw_->get_linklist0(slot), 0, hnsw_->size_data_per_element_);
+  std::memcpy(hnsw_->getDataByInternalId(slot), &slot, sizeof slot);
+  hnsw_->setExternalLabel(slot, slot);
+  hnsw_->element_levels_[slot] = 0;
+  ++hnsw_->cur_element_count;
+}
+
+void Graph::publish_entry() {
+  if (hnsw_->maxlevel_ < 0) return;
+  const auto level = static_cast<std::uint64_t>(hnsw_->maxlevel_);
+  entry_.store(level << 32 | hnsw_->enterpoint_node_, std::memory_order_release);
+}
+
+std::shared_lock<std::shared_mutex> Graph::lock_for_walk() const {
+  const std::lock_guard turn(turnstile_);
+  return std::shared_lock(growing_);
+}
+
+bool Graph::walk(const QueryCode& query, std::size_t ef, const Filter& filter, std::size_t end,
+                 SearchScratch& scratch) const {
+  scratch.pool.reset(ef);
+  const auto lock = lock_for_walk();
+  const std::uint64_t packed = entry_.load(std::memory_order_acquire);
+  if (packed == kNoEntry) return true;
+  Entry entry{static_cast<Slot>(packed & 0xFFFFFFFFU), static_cast<int>(packed >> 32)};
+  if (entry.slot >= end) return false;
+  const bool locking = inserting_.load(std::memory_order_acquire);
+  entry = descend(query, entry, end, locking, scratch);
+
+  scratch.clear_visited(end);
+  scratch.visit(entry.slot);
+  const float distance = table_.code_distance(query, entry.slot);
+  const bool rejected = table_.removed(entry.slot) || (filter.bitmap && !filter.bitmap->contains(entry.slot));
+  scratch.pool.insert(distance, entry.slot, rejected);
+  const bool selective = filter.bitmap != nullptr || table_.live() < table_.slots();
+  return selective ? walk_level0<true>(query, filter, end, locking, scratch)
+                   : walk_level0<false>(query, filter, end, locking, scratch);
+}
+
+/// Greedy, down to the node of level 1 that is nearest to the query.
+Graph::Entry Graph::descend(const QueryCode& query, Entry entry, std::size_t end, bool locking,
+                            SearchScratch& scratch) const {
+  float nearest = table_.code_distance(query, entry.slot);
+  for (; entry.level > 0; --entry.level) {
+    for (bool moved = true; moved;) {
+      moved = false;
+      copy_links(entry.slot, entry.level, locking, scratch.links);
+      std::erase_if(scratch.links, [end](Slot slot) { return slot >= end; });
+      for (const Slot slot : scratch.links) table_.prefetch_code(slot);
+      for (const Slot slot : scratch.links) {
+        const float distance = table_.code_distance(query, slot);
+        if (distance >= nearest) continue;
+        nearest = distance;
+        entry.slot = slot;
+        moved = true;
+      }
+    }
+  }
+  return entry;
+}
+
+template <bool kSelective>
+bool Graph::walk_level0(const QueryCode& query, const Filter& filter, std::size_t end, bool locking,
+                        SearchScratch& scratch) const {
+  CandidatePool& pool = scratch.pool;
+  std::size_t distances = 0;
+  for (Slot slot; pool.expand_next(slot);) {
+    const std::size_t fresh = unvisited_links(slot, end, locking, scratch);
+    if (kSelective && (distances += fresh) > filter.max_distances) return false;
+    for (std::size_t i = 0; i < fresh; ++i) {
+      const Slot link = scratch.links[i];
+      const float distance = table_.code_distance(query, link);
+      if (!pool.admits(distance)) continue;
+      bool rejected = false;
+      if constexpr (kSelective) {
+        rejected = table_.removed(link) || (filter.bitmap != nullptr && !filter.bitmap->contains(link));
+      }
+      pool.insert(distance, link, rejected);
+    }
+    Slot next;
+    if (pool.peek_next(next)) {
+      const auto* list = reinterpret_cast<const char*>(hnsw_->get_linklist0(next));
+      __builtin_prefetch(list);
+      __builtin_prefetch(list + 64);
+    }
+  }
+  return true;
+}
+
+/// Puts the links of a node that this walk has not seen yet to the front of `scratch.links`, with their codes on the
+/// way into the cache.
+std::size_t Graph::unvisited_links(Slot slot, std::size_t end, bool locking, SearchScratch& scratch) const {
+  copy_links(slot, 0, locking, scratch.links);
+  std::size_t fresh = 0;
+  for (const Slot link : scratch.links) {
+    if (link >= end || !scratch.visit(link)) continue;
+    table_.prefetch_code(link);
+    scratch.links[fresh++] = link;
+  }
+  return fresh;
+}
+
+void Graph::copy_links(Slot slot, int level, bool locking, std::vector<Slot>& links) const {
+  std::unique_lock<std::mutex> lock;
+  if (locking) lock = std::unique_lock(hnsw_->link_list_locks_[slot]);
+  auto* list = hnsw_->get_linklist_at_level(slot, level);
+  const std::size_t count = hnsw_->getListCount(list);
+  links.resize(count);
+  if (count > 0) std::memcpy(links.data(), list + 1, count * sizeof(Slot));
+}
+
+bool Graph::linked(Slot slot) const {
+  if (slot == static_cast<Slot>(entry_.load(std::memory_order_acquire) & 0xFFFFFFFFU)) return true;
+  return hnsw_->getListCount(hnsw_->get_linklist0(slot)) > 0;
+}
+
+std::size_t Graph::bytes() const {
+  const auto lock = lock_for_walk();
+  if (!hnsw_) return 0;
+  const double upper = 1.0 / static_cast<double>(std::max<std::size_t>(m_, 2) - 1);  // expected lists above level 0
+  const auto count = static_cast<double>(indexed());
+  const auto per_node = static_cast<double>(hnsw_->size_data_per_element_ + sizeof(std::mutex) + sizeof(char*) +
+                                            sizeof(int) + sizeof(hnswlib::vl_type));
+  return static_cast<std::size_t>(count * (per_node + upper * static_cast<double>(hnsw_->size_links_per_element_)));
+}
+
+}  // namespace vectorizer::index
