@@ -112,9 +112,11 @@ class Evaluator {
 
 }  // namespace
 
-bool filter_matches(const Filter& filter, const PointId& id, const json& payload) {
+template <std::same_as<json> Json>
+bool filter_matches(const Filter& filter, const PointId& id, const Json& payload) {
   return Evaluator(id, payload).filter(filter);
 }
+template bool filter_matches(const Filter& filter, const PointId& id, const json& payload);
 
 bool filter_matches(const Filter& filter, const PointId& id, std::string_view payload) {
   if (payload.empty()) return filter_matches(filter, id, json::object());

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <concepts>
 #include <cstddef>
 #include <nlohmann/json_fwd.hpp>
 #include <memory>
@@ -74,7 +75,9 @@ Result<Filter> parse_filter(const nlohmann::json& json, const FilterLimits& limi
 
 /// Whether a point holds: the reference semantics, by walking the payload. `payload` is the bytes of a JSON object or empty.
 bool filter_matches(const Filter& filter, const PointId& id, std::string_view payload);
-bool filter_matches(const Filter& filter, const PointId& id, const nlohmann::json& payload);
+/// The same for a parsed payload. A template, so that no text converts to JSON on the way here.
+template <std::same_as<nlohmann::json> Json>
+bool filter_matches(const Filter& filter, const PointId& id, const Json& payload);
 
 /// An RFC 3339 time as microseconds since 1970-01-01T00:00:00Z; nothing if `text` is not one.
 std::optional<double> parse_rfc3339(std::string_view text);
