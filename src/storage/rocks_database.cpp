@@ -37,11 +37,10 @@ RocksDatabase::RocksDatabase(const DatabaseOptions& options, MetricsRegistry& me
       disk_(std::move(probe), options.min_free_bytes),
       rocks_options_(options),
       sync_seconds_(metrics.histogram("vectorizer_wal_sync_seconds",
-                                      "Time to write and sync one batch of the write-ahead log", latency_buckets())),
-      file_bytes_(metrics.gauge("vectorizer_storage_file_bytes", "Size of the live data files of the store")),
-      buffer_bytes_(metrics.gauge("vectorizer_storage_write_buffer_bytes", "Memory of the store's write buffers")),
-      cache_bytes_(metrics.gauge("vectorizer_storage_cache_bytes", "Memory of the store's block cache")),
-      refuses_writes_(metrics.gauge("vectorizer_storage_full", "1 while writes are refused for want of disk space")) {}
+                                      "Time to write and sync one batch of the write-ahead log.", latency_buckets())),
+      file_bytes_(metrics.gauge("vectorizer_storage_file_bytes", "Size of the live data files of the store.")),
+      buffer_bytes_(metrics.gauge("vectorizer_storage_write_buffer_bytes", "Memory of the store's write buffers.")),
+      cache_bytes_(metrics.gauge("vectorizer_storage_cache_bytes", "Memory of the store's block cache.")) {}
 
 RocksDatabase::~RocksDatabase() {
   {
@@ -198,7 +197,6 @@ void RocksDatabase::refresh_gauges() {
                   total(rocksdb::DB::Properties::kLiveBlobFileSize));
   buffer_bytes_.Set(total(rocksdb::DB::Properties::kSizeAllMemTables));
   cache_bytes_.Set(static_cast<double>(rocks_options_.cache->GetUsage()));
-  refuses_writes_.Set(disk_.full() ? 1 : 0);
 }
 
 Result<std::unique_ptr<Database>> open_database(const DatabaseOptions& options, MetricsRegistry& metrics) {

@@ -62,7 +62,6 @@ class RocksDatabase final : public Database {
   MetricsRegistry::Gauge& file_bytes_;
   MetricsRegistry::Gauge& buffer_bytes_;
   MetricsRegistry::Gauge& cache_bytes_;
-  MetricsRegistry::Gauge& refuses_writes_;
 
   std::mutex mutex_;
   std::condition_variable wake_;  // stopping_ was set

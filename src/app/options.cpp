@@ -1,0 +1,135 @@
+#include "options.hpp"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <array>
+#include <cstdio>
+#include <string_view>
+#include <utility>
+
+namespace vectorizer::app {
+namespace {
+
+struct Command {
+  const char* name;
+  Mode mode;
+  const char* help;
+};
+
+/// Clients of a running server; each parses its own arguments.
+constexpr std::array<Command, 3> kCommands{{
+    {"import", Mode::kImport, "Send a file of vectors to a server"},
+    {"export", Mode::kExport, "Write a collection of a server to a file"},
+    {"health", Mode::kHealth, "Ask a server whether it is well"},
+}};
+
+/// A flag of the server that stands for a key of the configuration; the configuration checks the value.
+struct SettingFlag {
+  const char* flag;
+  const char* key;
+  const char* value;  // how the help calls it
+  const char* help;
+};
+
+constexpr std::array<SettingFlag, 4> kSettingFlags{{
+    {"--host", "server.host", "H", "Address to listen on"},
+    {"--port", "server.port", "P", "Port of the REST API"},
+    {"--data-dir", "storage.data_dir", "D", "Directory of the data"},
+    {"--log-level", "log.level", "L", "trace, debug, info, warn or error"},
+}};
+
+/// What CLI11 writes into.
+struct Parsed {
+  std::string file;
+  std::array<std::string, kSettingFlags.size()> values;
+  std::array<const CLI::Option*, kSettingFlags.size()> options{};
+  const CLI::Option* file_option = nullptr;
+  bool check = false;
+  bool version = false;
+};
+
+void define_options(CLI::App& app, Parsed& parsed) {
+  auto* const file = app.add_option("--config", parsed.file, "Configuration file (VECTORIZER_CONFIG)");
+  parsed.file_option = file->type_name("FILE");
+  for (std::size_t i = 0; i < kSettingFlags.size(); ++i) {
+    const auto& setting = kSettingFlags[i];
+    parsed.options[i] = app.add_option(setting.flag, parsed.values[i], setting.help)->type_name(setting.value);
+  }
+  app.add_flag("--check-config", parsed.check, "Print the effective configuration, or what is wrong with it");
+  app.add_flag("--version", parsed.version, "Print the version");
+  for (const auto& command : kCommands) app.add_subcommand(command.name, command.help)->prefix_command();
+  app.footer("Exit status: 0 ok, 1 failed, 64 bad usage, 78 bad configuration.");
+}
+
+CommandLine usage(std::string text) {
+  CommandLine line;
+  line.mode = Mode::kUsage;
+  line.text = std::move(text);
+  return line;
+}
+
+CommandLine server_command(const CLI::App& app, const Parsed& parsed) {
+  CommandLine line;
+  if (!app.get_subcommands().empty()) {
+    return usage(fmt::format("vectorizer: options of the server do not apply to '{0}'; write 'vectorizer {0} ...'\n",
+                             app.get_subcommands().front()->get_name()));
+  }
+  if (parsed.version) {
+    line.mode = Mode::kVersion;
+    return line;
+  }
+  if (parsed.check) line.mode = Mode::kCheckConfig;
+  if (parsed.file_option->count() > 0) line.sources.file = parsed.file;
+  for (std::size_t i = 0; i < kSettingFlags.size(); ++i) {
+    if (parsed.options[i]->count() == 0) continue;
+    line.sources.flags.push_back({kSettingFlags[i].key, parsed.values[i], kSettingFlags[i].flag});
+  }
+  return line;
+}
+
+}  // namespace
+
+CommandLine parse_command_line(int count, char** arguments) {
+  CommandLine line;
+  for (const auto& command : kCommands) {
+    if (count > 1 && std::string_view(arguments[1]) == command.name) {
+      line.mode = command.mode;
+      line.rest_count = count - 1;
+      line.rest = arguments + 1;
+      return line;
+    }
+  }
+  CLI::App app("Vector database server.\nWithout a command, serves until SIGTERM.", "vectorizer");
+  Parsed parsed;
+  define_options(app, parsed);
+  try {
+    app.parse(count, arguments);
+  } catch (const CLI::CallForHelp&) {
+    line.mode = Mode::kHelp;
+    line.text = app.help();
+    return line;
+  } catch (const CLI::Error& error) {
+    return usage(fmt::format("vectorizer: {}\nTry 'vectorizer --help'.\n", error.what()));
+  }
+  return server_command(app, parsed);
+}
+
+std::string problems_text(const config::Outcome& outcome) {
+  std::string text;
+  for (const auto& problem : outcome.problems) text += problem.to_string() + "\n";
+  const auto count = outcome.problems.size();
+  return text + fmt::format("vectorizer: {} problem{} in the configuration\n", count, count == 1 ? "" : "s");
+}
+
+int check_config(const config::Outcome& outcome) {
+  for (const auto& note : outcome.notes) std::fputs(("note: " + note + "\n").c_str(), stderr);
+  if (!outcome.ok()) {
+    std::fputs(problems_text(outcome).c_str(), stderr);
+    return kExitConfiguration;
+  }
+  std::fputs(config::to_yaml(outcome.settings).c_str(), stdout);
+  return kExitOk;
+}
+
+}  // namespace vectorizer::app
