@@ -1,0 +1,78 @@
+#include "slot_table.hpp"
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <random>
+
+namespace vectorizer::shard {
+namespace {
+
+TEST(SlotTable, FindsWhatAMapFindsThroughRandomChanges) {
+  const auto seed = std::random_device{}();
+  SCOPED_TRACE(::testing::Message() << "seed " << seed);
+  std::mt19937 random(seed);
+  SlotTable table;
+  std::map<PointId, Slot> model;
+  for (int step = 0; step < 20000; ++step) {
+    const std::uint64_t number = random() % 500;
+    const PointId id = number % 2 == 0 ? PointId(number) : PointId("p" + std::to_string(number));
+    const auto known = model.find(id);
+    ASSERT_EQ(table.find(id).has_value(), known != model.end());
+    if (known != model.end()) {
+      ASSERT_EQ(*table.find(id), known->second);
+      ASSERT_EQ(table.remove(known->second).id, id);
+      ASSERT_EQ(table.live(known->second), nullptr);
+      model.erase(known);
+    }
+    if (random() % 3 != 0) model[id] = table.append(id, static_cast<SequenceNumber>(step), "{}");
+    ASSERT_EQ(table.live_count(), model.size());
+  }
+  for (const auto& [id, slot] : model) ASSERT_EQ(table.find(id), slot);
+}
+
+TEST(SlotTable, KeepsShortPayloadsAndRemembersThatALongOneIsInTheStore) {
+  SlotTable table;
+  table.append(PointId(1), 1, std::string(SlotTable::kKeptPayloadBytes, 'x'));
+  table.append(PointId(2), 2, std::string(SlotTable::kKeptPayloadBytes + 1, 'x'));
+  EXPECT_FALSE(table.live(0)->payload_in_store);
+  EXPECT_TRUE(table.live(1)->payload_in_store);
+  EXPECT_EQ(table.payload_bytes(), SlotTable::kKeptPayloadBytes);
+  table.remove(0);
+  EXPECT_EQ(table.payload_bytes(), 0U);
+}
+
+TEST(SlotTable, ComesBackFromItsBytes) {
+  SlotTable table;
+  table.append(PointId(7), 3, {});
+  table.append(PointId("seven"), 4, {});
+  table.append(PointId(9), 5, {});
+  table.remove(1);
+  const auto saved = SlotTable::decode(table.encode());
+  ASSERT_TRUE(saved);
+  ASSERT_EQ(saved->size(), 2U);
+  EXPECT_EQ((*saved)[0].id, PointId(7));
+  EXPECT_EQ((*saved)[0].sequence, 3U);
+  EXPECT_EQ((*saved)[1].slot, 2U);
+  EXPECT_EQ((*saved)[1].sequence, 5U);
+}
+
+TEST(SlotTable, RefusesEveryTruncationAndForeignBytes) {
+  SlotTable table;
+  table.append(PointId(7), 3, {});
+  table.append(PointId("seven"), 4, {});
+  const std::string bytes = table.encode();
+  for (std::size_t length = 0; length < bytes.size(); ++length) {
+    EXPECT_FALSE(SlotTable::decode(std::string_view(bytes).substr(0, length))) << length;
+  }
+  EXPECT_FALSE(SlotTable::decode(bytes + "x"));
+  std::string version = bytes;
+  version[4] = 9;
+  EXPECT_FALSE(SlotTable::decode(version));
+  std::string count = bytes;
+  count[15] = '\x7f';  // 2^62 slots
+  EXPECT_FALSE(SlotTable::decode(count));
+}
+
+}  // namespace
+}  // namespace vectorizer::shard
