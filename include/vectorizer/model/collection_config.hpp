@@ -23,11 +23,11 @@ struct HnswConfig {
 };
 
 struct ShardingConfig {
-  std::uint32_t shard_count = 1;                  ///< 1..1024, fixed at creation
-  std::uint32_t virtual_nodes_per_shard = 100;    ///< 1..10000
-  std::uint32_t replication_factor = 1;           ///< copies of each shard, 1..7
-  std::uint32_t min_in_sync = 1;                  ///< copies that must hold a write, 1..replication_factor
-  double rebalance_threshold = 0.2;               ///< 0..1
+  std::uint32_t shard_count = 1;                ///< 1..1024, fixed at creation
+  std::uint32_t virtual_nodes_per_shard = 100;  ///< 1..10000
+  std::uint32_t replication_factor = 1;         ///< copies of each shard, 1..7
+  std::uint32_t min_in_sync = 1;                ///< copies that must hold a write, 1..replication_factor
+  double rebalance_threshold = 0.2;             ///< 0..1
   friend bool operator==(const ShardingConfig&, const ShardingConfig&) = default;
 };
 

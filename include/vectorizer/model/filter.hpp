@@ -2,8 +2,8 @@
 
 #include <concepts>
 #include <cstddef>
-#include <nlohmann/json_fwd.hpp>
 #include <memory>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -24,27 +24,33 @@ using PayloadPath = std::vector<std::string>;
 
 struct Filter;
 
-struct MatchAny {      ///< {"match":{"value":v}} (one value) and {"match":{"any":[…]}}
+struct MatchAny {                  ///< {"match":{"value":v}} (one value) and {"match":{"any":[…]}}
   std::vector<MatchValue> values;  ///< sorted by MatchValueLess, unique
 };
-struct MatchExcept {   ///< {"match":{"except":[…]}}: the key holds some value that is none of these
+struct MatchExcept {               ///< {"match":{"except":[…]}}: the key holds some value that is none of these
   std::vector<MatchValue> values;  ///< sorted by MatchValueLess, unique
 };
-struct Range {         ///< numbers, or RFC 3339 instants as microseconds since the epoch when `is_time`
+struct Range {  ///< numbers, or RFC 3339 instants as microseconds since the epoch when `is_time`
   std::optional<double> gt, gte, lt, lte;
   bool is_time = false;
 };
-struct Exists { bool wanted = true; };
-struct IsNull { bool wanted = true; };
-struct IsEmpty { bool wanted = true; };      ///< absent, null or []
+struct Exists {
+  bool wanted = true;
+};
+struct IsNull {
+  bool wanted = true;
+};
+struct IsEmpty {
+  bool wanted = true;
+};  ///< absent, null or []
 struct ValuesCount {
   std::optional<std::uint64_t> gt, gte, lt, lte;
 };
-struct Nested {                              ///< all conditions on the same element of the array at the key
+struct Nested {  ///< all conditions on the same element of the array at the key
   std::shared_ptr<const Filter> filter;
 };
 struct HasId {
-  std::vector<PointId> ids;                  ///< sorted, unique
+  std::vector<PointId> ids;  ///< sorted, unique
 };
 
 /// One condition on a payload key (`has_id` and a nested filter group have none).
@@ -73,7 +79,8 @@ struct FilterLimits {
 /// Parses the `filter` member of a request; `field` prefixes the names in errors ("filter.must[0].match").
 Result<Filter> parse_filter(const nlohmann::json& json, const FilterLimits& limits, std::string_view field = "filter");
 
-/// Whether a point holds: the reference semantics, by walking the payload. `payload` is the bytes of a JSON object or empty.
+/// Whether a point holds: the reference semantics, by walking the payload. `payload` is the bytes of a JSON object or
+/// empty.
 bool filter_matches(const Filter& filter, const PointId& id, std::string_view payload);
 /// The same for a parsed payload. A template, so that no text converts to JSON on the way here.
 template <std::same_as<nlohmann::json> Json>

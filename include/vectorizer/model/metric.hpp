@@ -10,7 +10,9 @@ enum class Metric : std::uint8_t { kCosine, kEuclidean, kDot };
 std::string_view metric_name(Metric metric);
 std::optional<Metric> metric_from_name(std::string_view name);
 /// True where a larger score is a better one (cosine, dot); euclidean scores are distances.
-inline bool larger_is_better(Metric metric) { return metric != Metric::kEuclidean; }
+inline bool larger_is_better(Metric metric) {
+  return metric != Metric::kEuclidean;
+}
 
 /// How a collection keeps the vectors that a search walks and rescores; see docs/decisions.
 enum class Quantization : std::uint8_t { kNone, kInt8 };
