@@ -1,5 +1,5 @@
 # RelWithAssertions: -O2 and debug lines like RelWithDebInfo, but NDEBUG stays off: an invariant that breaks stops the process.
-set(CMAKE_CXX_FLAGS_RELWITHASSERTIONS "-O2 -g1" CACHE STRING "")
+set(CMAKE_CXX_FLAGS_RELWITHASSERTIONS "-O2 -g1")
 if(NOT CMAKE_BUILD_TYPE)
   set(CMAKE_BUILD_TYPE RelWithAssertions CACHE STRING "" FORCE)
 endif()

@@ -14,7 +14,9 @@ Lane::Lane(std::string name, std::size_t threads, std::size_t queue_limit)
   }
 }
 
-Lane::~Lane() { stop(); }
+Lane::~Lane() {
+  stop();
+}
 
 bool Lane::try_post(std::function<void()> task) {
   {

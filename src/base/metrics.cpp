@@ -26,11 +26,13 @@ prometheus::Histogram& MetricsRegistry::histogram(const std::string& name, const
   return histograms(name, help).Add(labels, buckets);
 }
 
-std::string MetricsRegistry::expose() const { return prometheus::TextSerializer().Serialize(registry_.Collect()); }
+std::string MetricsRegistry::expose() const {
+  return prometheus::TextSerializer().Serialize(registry_.Collect());
+}
 
 const std::vector<double>& latency_buckets() {
-  static const std::vector<double> buckets{0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01,
-                                           0.025,   0.05,   0.1,     0.25,   0.5,   1.0,    2.5,   5.0,  10.0};
+  static const std::vector<double> buckets{0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025,
+                                           0.05,    0.1,    0.25,    0.5,    1.0,   2.5,    5.0,   10.0};
   return buckets;
 }
 

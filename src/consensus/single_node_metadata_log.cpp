@@ -18,7 +18,9 @@ constexpr auto kKey = "cluster/metadata";
 class SingleNodeMetadataLog final : public cluster::MetadataLog {
  public:
   SingleNodeMetadataLog(storage::Database& database, NodeId self, ClusterMetadata metadata)
-      : database_(database), self_(std::move(self)), current_(std::make_shared<const ClusterMetadata>(std::move(metadata))) {}
+      : database_(database),
+        self_(std::move(self)),
+        current_(std::make_shared<const ClusterMetadata>(std::move(metadata))) {}
 
   Result<std::shared_ptr<const ClusterMetadata>> propose(const cluster::MetadataCommand& command) override {
     std::shared_ptr<const ClusterMetadata> decided;
@@ -59,9 +61,8 @@ Result<std::unique_ptr<cluster::MetadataLog>> open_single_node_metadata_log(stor
   if (stored) {
     ASSIGN_OR_RETURN(metadata, cluster::decode_metadata(*stored));
     if (!metadata.nodes.empty() && metadata.nodes.count(self.id) == 0) {
-      return Error{ErrorType::kInternal,
-                   fmt::format("the data belongs to node '{}', but cluster.node_id is '{}'",
-                               metadata.nodes.begin()->first.value(), self.id.value())};
+      return Error{ErrorType::kInternal, fmt::format("the data belongs to node '{}', but cluster.node_id is '{}'",
+                                                     metadata.nodes.begin()->first.value(), self.id.value())};
     }
   }
   const auto known = metadata.nodes.find(self.id);

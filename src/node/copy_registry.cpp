@@ -13,7 +13,9 @@ namespace {
 constexpr std::string_view kPrefix = "copy/";
 constexpr auto kNext = "copy-next";
 
-std::string key_of(const ShardId& shard) { return fmt::format("{}{}", kPrefix, shard.value()); }
+std::string key_of(const ShardId& shard) {
+  return fmt::format("{}{}", kPrefix, shard.value());
+}
 
 template <typename Number>
 Result<Number> parse(std::string_view key, std::string_view text) {

@@ -99,7 +99,7 @@ class LocalNodeImpl final : public LocalNode {
   cluster::MetadataLog& metadata_;
   shard::ShardMetrics shard_metrics_;
 
-  std::mutex reconcile_mutex_;              // one reconciliation at a time; guards copies_
+  std::mutex reconcile_mutex_;  // one reconciliation at a time; guards copies_
   std::optional<CopyRegistry> copies_;
   std::uint64_t reconciled_epoch_ = 0;
 
@@ -156,7 +156,8 @@ void LocalNodeImpl::open_wanted(const cluster::ClusterMetadata& metadata, Shards
       problems_.erase(id);
       shards.emplace(id, std::move(*shard));
     } else {
-      auto text = fmt::format("shard {} of collection '{}': {}", id.value(), placement.collection, shard.error().message);
+      auto text =
+          fmt::format("shard {} of collection '{}': {}", id.value(), placement.collection, shard.error().message);
       if (problems_[id] != text) spdlog::error("{}", text);
       problems_[id] = std::move(text);
     }

@@ -36,7 +36,7 @@ class Maintenance {
   std::mutex mutex_;
   std::condition_variable wake_;  // poked, or stopping
   std::set<ShardId> held_;
-  ShardId last_;                  // the turn
+  ShardId last_;  // the turn
   std::uint64_t pokes_ = 0;
   bool stopping_ = false;
   std::vector<std::thread> threads_;
