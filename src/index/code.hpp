@@ -20,13 +20,15 @@ struct CodeMeta {
 };
 static_assert(sizeof(CodeMeta) == 16);
 
-/// The same for a query, with signed codes: x[i] ~ mean + scale * code[i].
+/// The same for a query, with codes from -128 to 127. The smallest value of a vector has a code without error in both,
+/// which matters where most components are equal, as with sparse vectors or images on a plain background: there all
+/// errors would point the same way.
 struct QueryCode {
   const std::int8_t* codes = nullptr;
   float mean = 0;
   float scale = 0;
   float squared_norm = 0;
-  float average_code = 0;  ///< what rounding left of zero
+  double average_code = 0;
 };
 
 /// Encodes `vector` into `codes`, which holds as many bytes.
@@ -47,8 +49,9 @@ class CodeSpace {
       : metric_(metric), dimension_(dimension), size_(static_cast<float>(dimension)), kernels_(kernels()) {}
 
   float distance(const QueryCode& query, const std::uint8_t* codes, const CodeMeta& meta) const {
-    const auto product = static_cast<float>(kernels_.dot_u8_s8(codes, query.codes, dimension_));
-    const float centred = query.scale * meta.scale * (product - query.average_code * static_cast<float>(meta.code_sum));
+    const double product = kernels_.dot_u8_s8(codes, query.codes, dimension_);
+    const auto levels = static_cast<float>(product - query.average_code * meta.code_sum);
+    const float centred = query.scale * meta.scale * levels;
     return combine(query.mean, query.squared_norm, meta.mean, meta.squared_norm, centred);
   }
 

@@ -11,12 +11,29 @@ namespace {
 
 constexpr std::size_t kFirstCapacity = 1024;
 
-float slot_distance(const void* a, const void* b, const void* table) {
+/// A number in [0, 1) that depends on an unordered pair.
+float pair_noise(Slot a, Slot b) {
+  std::uint64_t mixed = (std::uint64_t{std::min(a, b)} << 32 | std::max(a, b)) * 0x9E3779B97F4A7C15U;
+  mixed = (mixed ^ mixed >> 32) * 0xD6E8FEB86659FD93U;
+  return static_cast<float>(mixed >> 40) * 0x1p-24F;
+}
+
+/// What hnswlib builds with. Among many equal vectors all distances are equal, so its choice of diverse neighbours
+/// would keep only equal ones and cut them off from the rest; a little noise makes it choose few of them.
+float slot_distance(const void* a, const void* b, const void* table_pointer) {
   Slot left;
   Slot right;
   std::memcpy(&left, a, sizeof left);
   std::memcpy(&right, b, sizeof right);
-  return static_cast<const VectorTable*>(table)->code_distance(left, right);
+  const auto& table = *static_cast<const VectorTable*>(table_pointer);
+  const CodeMeta meta_left = table.meta(left);
+  const CodeMeta meta_right = table.meta(right);
+  const float distance = table.space().distance(table.code(left), meta_left, table.code(right), meta_right);
+  if (std::memcmp(&meta_left, &meta_right, sizeof(CodeMeta)) != 0) return distance;
+  const auto size = static_cast<float>(table.dimension());
+  const float squared_norm = meta_left.squared_norm + size * meta_left.mean * meta_left.mean;
+  const float least = table.metric() == Metric::kCosine ? 1.0F : 1e-30F;  // zero vectors can be equal, too
+  return distance - 1e-4F * std::max(squared_norm, least) * pair_noise(left, right);
 }
 
 }  // namespace

@@ -58,7 +58,6 @@ class VectorTable {
   float code_distance(const QueryCode& query, Slot slot) const {
     return space_.distance(query, code(slot), meta(slot));
   }
-  float code_distance(Slot a, Slot b) const { return space_.distance(code(a), meta(a), code(b), meta(b)); }
   /// In full precision; `query` has gone through `prepare`.
   float exact_distance(std::span<const float> query, Slot slot) const;
   /// Copies a vector as this table keeps it: of unit length under cosine.

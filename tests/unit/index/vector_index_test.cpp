@@ -266,13 +266,18 @@ TEST(VectorIndex, EqualDistancesComeInSlotOrder) {
 }
 
 TEST(VectorIndex, ManyDuplicatesDoNotHideTheRest) {
-  const auto index = make_vector_index(options_for(8, Metric::kEuclidean));
-  const auto others = testing::generated_vectors(50, 8, 5);
-  for (int i = 0; i < 500; ++i) index->add(Vector(8, 0.0F));
-  add_rows(*index, others);
-  index_all(*index);
-  for (std::size_t i = 0; i < others.rows(); ++i) {
-    EXPECT_EQ(index->search(others.row(i), {}).at(0).slot, 500 + i);
+  const auto rows = testing::generated_vectors(2000, 8, 5);
+  for (const bool zero : {false, true}) {
+    const Vector same = zero ? Vector(8, 0.0F) : Vector(rows.row(0).begin(), rows.row(0).end());
+    const auto index = make_vector_index(options_for(8, Metric::kEuclidean));
+    for (std::size_t i = 0; i < rows.rows(); ++i) index->add(i % 4 == 0 ? std::span<const float>(same) : rows.row(i));
+    index_all(*index);
+    std::size_t found_itself = 0;
+    for (std::size_t i = 0; i < rows.rows(); ++i) {
+      if (i % 4 != 0 && index->search(rows.row(i), {}).at(0).slot == i) ++found_itself;
+    }
+    EXPECT_GE(found_itself, 1490U) << "of 1500";
+    for (const Neighbor& neighbor : index->search(same, {})) EXPECT_EQ(neighbor.distance, 0.0F);
   }
 }
 
