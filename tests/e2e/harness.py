@@ -124,6 +124,7 @@ class Server:
         self.environment = environment or {}
         self.port = free_port()
         self.process = None
+        self._clients = []
 
     def start(self, wait=True):
         command = [binary(), "--port", str(self.port), "--data-dir", self.data_dir] + self.arguments
@@ -176,7 +177,10 @@ class Server:
         return self.process is not None and self.process.poll() is None
 
     def client(self, **kwargs):
-        return Client(self.port, **kwargs)
+        """A client that is closed with the server."""
+        client = Client(self.port, **kwargs)
+        self._clients.append(client)
+        return client
 
     def log(self, lines=120):
         try:
@@ -186,6 +190,8 @@ class Server:
             return ""
 
     def discard(self):
+        for client in self._clients:
+            client.close()
         if self.running():
             self.kill()
         shutil.rmtree(self.home, ignore_errors=True)

@@ -51,10 +51,10 @@ class Writer:
             body = {"vectors": [{"id": id_, "vector": v, "payload": p} for id_, (v, p) in wanted.items()]}
             return wanted, "POST", f"{COLLECTION}/vectors", body
         if kind < 0.8:
-            numbers = [id_ for id_ in ids if isinstance(id_, int)] or [self.ids[1]]
-            wanted = {numbers[0]: self.value()}
-            vector, payload = wanted[numbers[0]]
-            return wanted, "PUT", f"{COLLECTION}/vectors/{numbers[0]}", {"vector": vector, "payload": payload}
+            number = self.rng.choice([id_ for id_ in self.ids if isinstance(id_, int)])
+            wanted = {number: self.value()}
+            vector, payload = wanted[number]
+            return wanted, "PUT", f"{COLLECTION}/vectors/{number}", {"vector": vector, "payload": payload}
         return {id_: ABSENT for id_ in ids}, "POST", f"{COLLECTION}/vectors/delete", {"ids": ids}
 
     def run(self, port):
@@ -73,6 +73,8 @@ class Writer:
                 self.acknowledge()
         except (OSError, http.client.HTTPException):
             pass  # killed: `open` says what is undecided
+        except Exception as problem:  # pylint: disable=broad-except
+            self.problem = f"writer {self.number}: {problem!r}"
         finally:
             client.close()
 
@@ -119,6 +121,8 @@ class CollectionChurn:
                 self.next += 1
         except (OSError, http.client.HTTPException):
             self.next = (self.next // 3 + 1) * 3
+        except Exception as problem:  # pylint: disable=broad-except
+            self.problem = f"collections: {problem!r}"
         finally:
             client.close()
 
