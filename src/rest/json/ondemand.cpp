@@ -73,14 +73,16 @@ Result<void> check_value(JsonValue value, const FieldPath& path, std::uint32_t d
   return malformed_json();
 }
 
-Result<void> read_document(ondemand::parser& parser, std::string_view body,
+Result<void> read_document(ondemand::parser& parser, std::string_view body, const config::LimitSettings& limits,
                            const std::function<Result<void>(JsonObject&)>& read) {
   ondemand::document document;
   const simdjson::padded_string_view padded(body.data(), body.size(), body.size() + Request::kBodyPadding);
   if (parser.iterate(padded).get(document) != SUCCESS) return malformed_json();
   ondemand::json_type type;
   if (document.type().get(type) != SUCCESS) return malformed_json();
-  if (type != ondemand::json_type::object) return invalid_field("body", "must be a JSON object");
+  if (type != ondemand::json_type::object) {
+    return explain_malformed(body, limits, invalid_field("body", "must be a JSON object"));
+  }
   JsonObject object;
   if (document.get_object().get(object) != SUCCESS) return malformed_json();
   RETURN_IF_ERROR(read(object));
@@ -99,7 +101,7 @@ Result<void> read_object(std::string_view body, const config::LimitSettings& lim
                          const std::function<Result<void>(JsonObject&)>& read) {
   if (body.empty()) return explain_malformed(body, limits, malformed_json());
   thread_local ondemand::parser parser;
-  auto outcome = read_document(parser, body, read);
+  auto outcome = read_document(parser, body, limits, read);
   if (parser.capacity() > kKeptParserBytes) parser = ondemand::parser();
   if (!outcome && outcome.error().type == ErrorType::kBadJson) return explain_malformed(body, limits, outcome.error());
   return outcome;

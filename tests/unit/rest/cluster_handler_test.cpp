@@ -1,0 +1,175 @@
+#include "handler_fixture.hpp"
+
+namespace vectorizer::rest::testing {
+namespace {
+
+using nlohmann::json;
+
+class ClusterRoutes : public HandlerTest {
+ protected:
+  ClusterRoutes() : HandlerTest(cluster_routes) {}
+  Reply get(const std::string& path) { return call(Method::kGet, kBase + path); }
+
+  const std::string kBase = "/api/v1/cluster";
+};
+
+TEST_F(ClusterRoutes, NodesListThisOne) {
+  const auto listed = json::parse(R"({"id":"node-1","address":"127.0.0.1","grpc_port":15003,"status":"active",
+      "role":"leader","shard_count":3,"vector_count":7,"rest_port":15002,"last_seen":"2023-11-14T22:13:20.123Z",
+      "version":"0.1.0"})");
+  EXPECT_EQ(get("/nodes").body, (json{{"nodes", json::array({listed})}}));
+  auto detailed = listed;
+  detailed["shards"] = {0, 1, 2};
+  detailed["uptime_seconds"] = 1.5;
+  EXPECT_EQ(get("/nodes/node-1").body, detailed);
+}
+
+TEST_F(ClusterRoutes, DistributionCountsPrimariesAndCopies) {
+  cluster.all_shards[2].primary = NodeId();
+  cluster.all_shards[2].in_sync.clear();
+  const auto body = get("/shard-distribution").body;
+  EXPECT_EQ(body["distribution"], json::parse(R"({"node-1":[0,1]})"));
+  EXPECT_EQ(body["total_shards"], 3);
+  EXPECT_EQ(body["nodes"], 1);
+  EXPECT_EQ(body["shards_per_node"], json::parse(R"({"node-1":2})"));
+  EXPECT_EQ(body["replicas_per_node"], json::parse(R"({"node-1":3})"));
+  EXPECT_EQ(body["shards"][1], json::parse(R"({"shard_id":1,"collection":"docs","primary":"node-1",
+      "replicas":["node-1"],"in_sync":["node-1"],"term":1,"vector_count":0})"));
+  EXPECT_TRUE(body["shards"][2]["primary"].is_null());
+}
+
+TEST_F(ClusterRoutes, RebalanceWorksWithAndWithoutABody) {
+  auto reply = post(kBase + "/rebalance", "");
+  EXPECT_EQ(reply.body["status"], "success");
+  EXPECT_EQ(reply.body["migrations"], json::array());
+  EXPECT_FALSE(cluster.forced || cluster.dry);
+  coordinator::Migration migration;
+  migration.id = 9;
+  migration.shard = ShardId(2);
+  migration.from = NodeId("node-1");
+  migration.to = NodeId("node-2");
+  migration.state = "copying";
+  migration.vectors_total = 10;
+  cluster.moving = {migration};
+  reply = post(kBase + "/rebalance", R"({"force":true,"dry_run":true})");
+  EXPECT_TRUE(cluster.forced && cluster.dry);
+  EXPECT_EQ(reply.body["migrations"], json::parse(R"([{"shard_id":2,"from_node":"node-1","to_node":"node-2"}])"));
+  const auto row = get("/migrations").body["migrations"][0];
+  EXPECT_EQ(row["state"], "copying");
+  EXPECT_EQ(row["vectors_done"], 0);
+  EXPECT_EQ(row["vectors_total"], 10);
+  EXPECT_EQ(call(Method::kDelete, kBase + "/migrations/9").body["error_type"], "conflict");
+}
+
+TEST_F(ClusterRoutes, SyncClaimsAgreementOnlyWhenEveryMemberAnswered) {
+  EXPECT_EQ(post(kBase + "/sync", "").body,
+            json::parse(R"({"status":"success","nodes":{"node-1":{"version":41,"digest":"abcd"}},"in_sync":true})"));
+  auto other = cluster.members[0];
+  other.id = NodeId("node-2");
+  cluster.members.push_back(other);
+  const auto body = post(kBase + "/sync", "").body;
+  EXPECT_EQ(body["in_sync"], false);
+  EXPECT_TRUE(body["nodes"]["node-2"]["version"].is_null());
+}
+
+TEST_F(ClusterRoutes, LeaderRoleAndShard) {
+  EXPECT_EQ(get("/leader").body["leader"], "node-1");
+  EXPECT_EQ(get("/role").body, json::parse(R"({"node_id":"node-1","role":"leader"})"));
+  const auto shard = get("/shards/1").body;
+  EXPECT_EQ(shard["copies"], json::parse(R"([{"node":"node-1","role":"primary","in_sync":true,"term":1,"sequence":41,
+                                              "size_bytes":100}])"));
+  cluster.lead = NodeId();
+  EXPECT_EQ(get("/leader").body["error_type"], "no_leader");
+  EXPECT_EQ(get("/role").body["role"], "follower");
+}
+
+TEST_F(ClusterRoutes, StatusIsTheWorstOfTheCollections) {
+  CollectionConfig config;
+  config.name = "docs";
+  config.sharding.shard_count = 3;
+  ASSERT_TRUE(admin.create(config));
+  auto& info = admin.all.at("docs");
+  EXPECT_EQ(get("/status").body["status"], "green");
+  info.shards_under_replicated = 2;
+  EXPECT_EQ(get("/status").body["status"], "yellow");
+  EXPECT_EQ(get("/status").body["under_replicated_shards"], 2);
+  info.shards_active = 2;
+  EXPECT_EQ(get("/status").body["status"], "red");
+  EXPECT_EQ(get("/status").body["unassigned_shards"], 1);
+}
+
+TEST_F(ClusterRoutes, AddNode) {
+  const auto reply = post(kBase + "/nodes", R"({"id":"node-2","address":"10.0.0.2","grpc_port":15003})");
+  EXPECT_EQ(reply.status, 201);
+  EXPECT_EQ(reply.body["status"], "success");
+  EXPECT_EQ(reply.body["node"]["address"], "10.0.0.2");
+}
+
+TEST_F(ClusterRoutes, RemoveNodePassesForce) {
+  call(Method::kDelete, kBase + "/nodes/node-1?force=true");
+  EXPECT_TRUE(cluster.forced);
+  call(Method::kDelete, kBase + "/nodes/node-1");
+  EXPECT_FALSE(cluster.forced);
+}
+
+TEST_F(ClusterRoutes, BadInputNamesItsField) {
+  const auto post_ = Method::kPost;
+  const auto get_ = Method::kGet;
+  const auto nodes = kBase + "/nodes";
+  std::vector<BadInput> table{
+      {"node", get_, nodes + "/node-9", "", 404, "node_not_found", ""},
+      {"node that is not UTF-8", get_, nodes + "/\xff", "", 404, "node_not_found", ""},
+      {"add json", post_, nodes, "{", 400, "bad_json", ""},
+      {"add list", post_, nodes, "[]", 400, "validation_error", "body"},
+      {"add without id", post_, nodes, R"({"address":"a","grpc_port":1})", 400, "validation_error", "id"},
+      {"add id", post_, nodes, R"({"id":"a b","address":"a","grpc_port":1})", 400, "validation_error", "id"},
+      {"add id type", post_, nodes, R"({"id":7,"address":"a","grpc_port":1})", 400, "validation_error", "id"},
+      {"add address", post_, nodes, R"({"id":"a","grpc_port":1})", 400, "validation_error", "address"},
+      {"add empty address", post_, nodes, R"({"id":"a","address":"","grpc_port":1})", 400, "validation_error",
+       "address"},
+      {"add without port", post_, nodes, R"({"id":"a","address":"a"})", 400, "validation_error", "grpc_port"},
+      {"add port", post_, nodes, R"({"id":"a","address":"a","grpc_port":65536})", 400, "validation_error", "grpc_port"},
+      {"add port type", post_, nodes, R"({"id":"a","address":"a","grpc_port":"1"})", 400, "validation_error",
+       "grpc_port"},
+      {"add unknown", post_, nodes, R"({"id":"a","host":"a","grpc_port":1})", 400, "validation_error", "host"},
+      {"add again", post_, nodes, R"({"id":"node-1","address":"a","grpc_port":1})", 409, "node_already_exists", ""},
+      {"last node", Method::kDelete, nodes + "/node-1", "", 400, "validation_error", "id"},
+      {"remove unknown", Method::kDelete, nodes + "/node-9", "", 404, "node_not_found", ""},
+      {"remove flag", Method::kDelete, nodes + "/node-1?force=1", "", 400, "validation_error", "force"},
+      {"cancel drain of unknown", post_, nodes + "/node-9/cancel-drain", "", 404, "node_not_found", ""},
+      {"cancel no drain", post_, nodes + "/node-1/cancel-drain", "", 409, "conflict", ""},
+      {"rebalance json", post_, kBase + "/rebalance", "{", 400, "bad_json", ""},
+      {"rebalance flag", post_, kBase + "/rebalance", R"({"force":1})", 400, "validation_error", "force"},
+      {"rebalance dry", post_, kBase + "/rebalance", R"({"dry_run":"x"})", 400, "validation_error", "dry_run"},
+      {"rebalance unknown", post_, kBase + "/rebalance", R"({"dry":true})", 400, "validation_error", "dry"},
+      {"migration", Method::kDelete, kBase + "/migrations/9", "", 404, "not_found", ""},
+      {"migration id", Method::kDelete, kBase + "/migrations/x", "", 400, "validation_error", "migration_id"},
+      {"shard", get_, kBase + "/shards/99", "", 404, "not_found", ""},
+      {"shard id", get_, kBase + "/shards/-1", "", 400, "validation_error", "shard_id"},
+      {"allocate unknown", post_, kBase + "/shards/99/allocate", "{}", 404, "not_found", ""},
+      {"allocate json", post_, kBase + "/shards/1/allocate", "{", 400, "bad_json", ""},
+      {"allocate node", post_, kBase + "/shards/1/allocate", R"({"mode":"stale"})", 400, "validation_error", "node"},
+      {"allocate mode", post_, kBase + "/shards/1/allocate", R"({"node":"node-1","mode":"x"})", 400, "validation_error",
+       "mode"},
+      {"allocate without consent", post_, kBase + "/shards/1/allocate", R"({"node":"node-1","mode":"empty"})", 400,
+       "validation_error", "accept_data_loss"},
+      {"allocate to nobody", post_, kBase + "/shards/1/allocate",
+       R"({"node":"node-9","mode":"empty","accept_data_loss":true})", 404, "node_not_found", ""},
+      {"allocate what is served", post_, kBase + "/shards/1/allocate",
+       R"({"node":"node-1","mode":"empty","accept_data_loss":true})", 409, "conflict", ""},
+  };
+  for (const char* path :
+       {"/nodes", "/nodes/node-1", "/shard-distribution", "/migrations", "/shards/1", "/leader", "/role", "/status"}) {
+    table.push_back({path, get_, kBase + path + "?x=1", "", 400, "validation_error", "x"});
+  }
+  for (const char* path : {"/nodes", "/rebalance", "/sync", "/nodes/node-1/cancel-drain", "/shards/1/allocate"}) {
+    table.push_back({path, post_, kBase + path + "?x=1", "{}", 400, "validation_error", "x"});
+  }
+  for (const char* path : {"/nodes/node-1", "/migrations/1"}) {
+    table.push_back({path, Method::kDelete, kBase + path + "?x=1", "", 400, "validation_error", "x"});
+  }
+  EXPECT_REFUSED(table);
+}
+
+}  // namespace
+}  // namespace vectorizer::rest::testing

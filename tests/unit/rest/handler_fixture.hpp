@@ -1,0 +1,342 @@
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <sstream>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "handlers.hpp"
+
+namespace vectorizer::rest::testing {
+
+/// Collections in a map. Configurations are really parsed and patched; there are no shards behind them.
+class MapAdmin final : public coordinator::CollectionAdmin {
+ public:
+  Result<coordinator::CollectionInfo> create(const CollectionConfig& config) override {
+    if (all.contains(config.name)) {
+      return Error{ErrorType::kCollectionAlreadyExists, "exists"}.with("collection", config.name);
+    }
+    coordinator::CollectionInfo info;
+    info.config = config;
+    info.created_at_ms = 1700000000123;
+    info.status = "green";
+    info.shards_total = info.shards_active = config.sharding.shard_count;
+    return all[config.name] = info;
+  }
+  Result<coordinator::CollectionInfo> alter(const std::string& name, const nlohmann::json& patch) override {
+    auto changed = apply_collection_patch(all.at(name).config, patch);
+    if (!changed) return changed.error();
+    all.at(name).config = *changed;
+    return all.at(name);
+  }
+  Result<void> drop(const std::string& name) override {
+    if (all.erase(name) == 0) return missing(name);
+    return {};
+  }
+  Result<coordinator::CollectionInfo> get(const std::string& name) const override {
+    const auto found = all.find(name);
+    if (found == all.end()) return missing(name);
+    return found->second;
+  }
+  std::vector<coordinator::CollectionInfo> list() const override {
+    std::vector<coordinator::CollectionInfo> out;
+    for (const auto& [name, info] : all) out.push_back(info);
+    return out;
+  }
+  static Error missing(const std::string& name) {
+    return Error{ErrorType::kCollectionNotFound, "missing"}.with("collection", name);
+  }
+
+  std::map<std::string, coordinator::CollectionInfo> all;
+};
+
+/// One collection, `docs`, of a given dimension. Points are kept in a map, searched exactly by dot product, and what
+/// was asked is kept for the test to look at.
+class MapData final : public coordinator::DataPlane {
+ public:
+  Result<coordinator::CollectionShape> shape(const std::string& collection) const override {
+    if (collection != "docs") return MapAdmin::missing(collection);
+    return coordinator::CollectionShape{dimension, Metric::kDot};
+  }
+  Result<coordinator::WriteReport> write(const std::string&, std::vector<WriteOp> ops) override {
+    if (write_error) return *write_error;
+    coordinator::WriteReport report;
+    for (const auto& op : ops) apply(op, report);
+    written = std::move(ops);
+    return report;
+  }
+  Result<coordinator::WriteReport> write_matching(const std::string&, const Filter& filter, WriteOp op) override {
+    coordinator::WriteReport report;
+    std::vector<PointId> ids;
+    for (const auto& [id, point] : points) {
+      if (filter_matches(filter, id, std::string_view(point.payload))) ids.push_back(id);
+    }
+    for (auto& id : ids) {
+      op.id = id;
+      apply(op, report);
+    }
+    return report;
+  }
+  Result<coordinator::SearchReply> search(const std::string&, const SearchQuery& query) const override {
+    searched.push_back(query);
+    if (search_error && searched.size() == search_error_at) return *search_error;
+    coordinator::SearchReply reply;
+    reply.shards_total = 2;
+    reply.failures = failures;
+    for (const auto& [id, point] : points) {
+      if (query.filter && !filter_matches(*query.filter, id, std::string_view(point.payload))) continue;
+      float score = 0;
+      for (std::size_t i = 0; i < point.vector.size(); ++i) score += point.vector[i] * query.vector[i];
+      reply.results.push_back({id, score, point.payload, point.vector});
+    }
+    std::stable_sort(reply.results.begin(), reply.results.end(),
+                     [](const auto& a, const auto& b) { return a.score > b.score; });
+    const auto skip = std::min(query.offset, reply.results.size());
+    reply.results.erase(reply.results.begin(), reply.results.begin() + static_cast<std::ptrdiff_t>(skip));
+    if (reply.results.size() > query.limit) reply.results.resize(query.limit);
+    return reply;
+  }
+  Result<std::vector<std::optional<Point>>> get(const std::string&, std::span<const PointId> ids,
+                                                const Projection&) const override {
+    std::vector<std::optional<Point>> out;
+    for (const auto& id : ids) {
+      const auto found = points.find(id);
+      out.push_back(found == points.end() ? std::nullopt : std::optional(found->second));
+    }
+    return out;
+  }
+  Result<coordinator::ScrollReply> scroll(const std::string&, const ScrollQuery& query) const override {
+    scrolled = query;
+    coordinator::ScrollReply reply;
+    for (auto at = query.after ? points.upper_bound(*query.after) : points.begin(); at != points.end(); ++at) {
+      if (reply.points.size() == query.limit) {
+        reply.next = reply.points.back().id;
+        break;
+      }
+      reply.points.push_back(at->second);
+    }
+    return reply;
+  }
+  Result<std::uint64_t> count(const std::string&, const std::optional<Filter>& filter) const override {
+    return static_cast<std::uint64_t>(std::count_if(points.begin(), points.end(), [&](const auto& entry) {
+      return !filter || filter_matches(*filter, entry.first, std::string_view(entry.second.payload));
+    }));
+  }
+
+  std::uint32_t dimension = 3;
+  std::map<PointId, Point> points;
+  std::vector<WriteOp> written;
+  mutable std::vector<SearchQuery> searched;
+  mutable ScrollQuery scrolled;
+  std::optional<Error> write_error, search_error;
+  std::size_t search_error_at = 1;
+  std::vector<coordinator::ShardFailure> failures;
+
+ private:
+  void apply(const WriteOp& op, coordinator::WriteReport& report) {
+    if (op.kind == WriteOp::Kind::kUpsert) {
+      points[op.id] = Point{op.id, op.vector, op.payload};
+      ++report.applied;
+      return;
+    }
+    const auto found = points.find(op.id);
+    if (found == points.end()) {
+      ++report.not_found;
+      report.missing.push_back(op.id);
+      return;
+    }
+    ++report.applied;
+    if (op.kind == WriteOp::Kind::kDelete) points.erase(found);
+    if (op.kind == WriteOp::Kind::kPatch && !op.vector.empty()) found->second.vector = op.vector;
+    if (op.kind == WriteOp::Kind::kPayload) found->second.payload = op.payload;
+  }
+};
+
+/// A cluster of one with three shards, of which the tests may change what they like.
+class OneNode final : public coordinator::ClusterView {
+ public:
+  OneNode() {
+    coordinator::NodeView node;
+    node.id = NodeId("node-1");
+    node.address = "127.0.0.1";
+    node.grpc_port = 15003;
+    node.rest_port = 15002;
+    node.status = "active";
+    node.role = "leader";
+    node.shard_count = 3;
+    node.vector_count = 7;
+    node.last_seen_ms = 1700000000123;
+    node.version = "0.1.0";
+    node.shards = {ShardId(0), ShardId(1), ShardId(2)};
+    node.uptime_seconds = 1.5;
+    members = {node};
+    for (std::uint64_t id = 0; id < 3; ++id) {
+      coordinator::ShardView shard;
+      shard.id = ShardId(id);
+      shard.collection = "docs";
+      shard.primary = NodeId("node-1");
+      shard.replicas = shard.in_sync = {NodeId("node-1")};
+      shard.term = 1;
+      shard.sequence = 40 + id;
+      shard.vector_bytes = 100;
+      all_shards.push_back(shard);
+    }
+  }
+  NodeId self() const override { return NodeId("node-1"); }
+  NodeId leader() const override { return lead; }
+  std::vector<coordinator::NodeView> nodes() const override { return members; }
+  std::vector<coordinator::ShardView> shards() const override { return all_shards; }
+  std::uint64_t metadata_version() const override { return 41; }
+  std::string metadata_digest() const override { return "abcd"; }
+  std::vector<std::string> not_ready() const override { return {}; }
+  Result<coordinator::NodeView> add_node(const coordinator::NodeView& node) override {
+    if (node.id.value() == "node-1") return Error{ErrorType::kNodeAlreadyExists, "exists"}.with("node", "node-1");
+    return node;
+  }
+  Result<std::vector<coordinator::Migration>> remove_node(const NodeId&, bool force) override {
+    forced = force;
+    return invalid_field("id", "is the last node");
+  }
+  Result<std::vector<coordinator::Migration>> rebalance(bool force, bool dry_run) override {
+    forced = force;
+    dry = dry_run;
+    return moving;
+  }
+  std::vector<coordinator::Migration> migrations() const override { return moving; }
+
+  NodeId lead{"node-1"};
+  std::vector<coordinator::NodeView> members;
+  std::vector<coordinator::ShardView> all_shards;
+  std::vector<coordinator::Migration> moving;
+  bool forced = false, dry = false;
+};
+
+/// Calls the handlers of one topic as the session would: the route by its pattern, the body with its padding.
+class HandlerTest : public ::testing::Test {
+ protected:
+  struct Reply {
+    int status = 0;
+    nlohmann::json body;
+    std::string text;
+    std::vector<std::pair<std::string, std::string>> headers;
+
+    std::string header(const std::string& name) const {
+      for (const auto& [key, value] : headers) {
+        if (key == name) return value;
+      }
+      return {};
+    }
+  };
+
+  explicit HandlerTest(std::vector<Route> (*routes)(const Services&)) : routes_(routes(services)) {}
+
+  /// `target` is "/collections/docs/vectors/1?id_type=string"; nothing in it is percent-encoded.
+  Reply call(Method method, std::string target, std::string body = {}, std::string content_type = {}) {
+    Request request;
+    request.method = method;
+    request.content_type = std::move(content_type);
+    request.request_id = "req-1";
+    request.session_token = session_token;
+    request.has_origin = has_origin;
+    if (const auto mark = target.find('?'); mark != std::string::npos) {
+      for (const auto& pair : split(target.substr(mark + 1), '&')) {
+        const auto equals = pair.find('=');
+        request.query.emplace_back(pair.substr(0, equals), pair.substr(equals + 1));
+      }
+      target.resize(mark);
+    }
+    request.path = target;
+    const auto size = body.size();
+    body.append(Request::kBodyPadding, '}');  // what follows a body is not always zero
+    request.body = std::string_view(body.data(), size);
+    const Route* route = find(method, target, request.params);
+    if (route == nullptr) {
+      ADD_FAILURE() << "no route for " << target;
+      return {};
+    }
+    last_route = route;
+    const auto response = route->handler(request);
+    return {response.status, nlohmann::json::parse(response.body), response.body, response.headers};
+  }
+
+  Reply post(const std::string& target, const std::string& body) { return call(Method::kPost, target, body); }
+
+  MapAdmin admin;
+  MapData data;
+  OneNode cluster;
+  MetricsRegistry metrics;
+  config::LimitSettings limits;
+  config::ServerSettings server;
+  Services services{admin, data, cluster, metrics, limits, server, [] {}, [] { return std::uint64_t{0}; }, "0", "0"};
+  std::string session_token;
+  bool has_origin = false;
+  const Route* last_route = nullptr;
+
+ private:
+  static std::vector<std::string> split(const std::string& text, char separator) {
+    std::vector<std::string> parts;
+    std::istringstream in(text);
+    for (std::string part; std::getline(in, part, separator);) parts.push_back(part);
+    return parts;
+  }
+
+  /// Literal segments before placeholders, as the router has it.
+  const Route* find(Method method, const std::string& path, std::vector<std::string>& params) {
+    const Route* best = nullptr;
+    for (const auto& route : routes_) {
+      if (route.method != method) continue;
+      std::vector<std::string> bound;
+      if (!match(split(route.pattern, '/'), split(path, '/'), bound)) continue;
+      if (best != nullptr && bound.size() >= params.size()) continue;
+      best = &route;
+      params = bound;
+    }
+    return best;
+  }
+  static bool match(const std::vector<std::string>& pattern, const std::vector<std::string>& path,
+                    std::vector<std::string>& bound) {
+    if (pattern.size() != path.size()) return false;
+    for (std::size_t i = 0; i < path.size(); ++i) {
+      if (!pattern[i].empty() && pattern[i].front() == '{') {
+        bound.push_back(path[i]);
+      } else if (pattern[i] != path[i]) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  std::vector<Route> routes_;
+};
+
+/// One bad request and what the reply must say.
+struct BadInput {
+  const char* what;
+  Method method;
+  std::string target;
+  std::string body;
+  int status;
+  const char* error_type;
+  const char* field;  ///< details.field; empty where the error names none
+};
+
+}  // namespace vectorizer::rest::testing
+
+/// Checks one table of bad inputs in a HandlerTest: status, error_type, field and the error's shape.
+#define EXPECT_REFUSED(table)                                                     \
+  for (const auto& bad : (table)) {                                               \
+    SCOPED_TRACE(bad.what);                                                       \
+    const auto reply = call(bad.method, bad.target, bad.body);                    \
+    EXPECT_EQ(reply.status, bad.status) << reply.text;                            \
+    EXPECT_EQ(reply.body.value("error_type", ""), bad.error_type) << reply.text;  \
+    EXPECT_EQ(reply.body.value("status_code", 0), bad.status);                    \
+    EXPECT_EQ(reply.body.value("request_id", ""), "req-1");                       \
+    EXPECT_EQ(reply.body["details"].value("field", ""), bad.field) << reply.text; \
+  }
