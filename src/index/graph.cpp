@@ -123,14 +123,13 @@ std::shared_lock<std::shared_mutex> Graph::lock_for_walk() const {
   return std::shared_lock(growing_);
 }
 
-bool Graph::walk(const QueryCode& query, std::size_t ef, const Filter& filter, std::size_t end,
-                 SearchScratch& scratch) const {
+Graph::Walk Graph::walk(const QueryCode& query, std::size_t ef, const Filter& filter, SearchScratch& scratch) const {
   scratch.pool.reset(ef);
   const auto lock = lock_for_walk();
   const std::uint64_t packed = entry_.load(std::memory_order_acquire);
-  if (packed == kNoEntry) return true;
+  const std::size_t end = indexed();  // after the entry, which is therefore below it
+  if (packed == kNoEntry) return {true, end};
   Entry entry{static_cast<Slot>(packed & 0xFFFFFFFFU), static_cast<int>(packed >> 32)};
-  if (entry.slot >= end) return false;
   const bool locking = inserting_.load(std::memory_order_acquire);
   entry = descend(query, entry, end, locking, scratch);
 
@@ -140,8 +139,9 @@ bool Graph::walk(const QueryCode& query, std::size_t ef, const Filter& filter, s
   const bool rejected = table_.removed(entry.slot) || (filter.bitmap && !filter.bitmap->contains(entry.slot));
   scratch.pool.insert(distance, entry.slot, rejected);
   const bool selective = filter.bitmap != nullptr || table_.live() < table_.slots();
-  return selective ? walk_level0<true>(query, filter, end, locking, scratch)
-                   : walk_level0<false>(query, filter, end, locking, scratch);
+  const bool complete = selective ? walk_level0<true>(query, filter, end, locking, scratch)
+                                  : walk_level0<false>(query, filter, end, locking, scratch);
+  return {complete, end};
 }
 
 /// Greedy, down to the node of level 1 that is nearest to the query.

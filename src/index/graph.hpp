@@ -32,10 +32,12 @@ class Graph {
     const SlotBitmap* bitmap = nullptr;
     std::size_t max_distances = SIZE_MAX;  ///< give up after so many
   };
-  /// Walks towards the query; leaves the nearest `ef` accepted nodes, among rejected ones, in `scratch.pool`. Nodes at
-  /// or after `end` are ignored: they are the caller's tail. False when `max_distances` did not suffice.
-  bool walk(const QueryCode& query, std::size_t ef, const Filter& filter, std::size_t end,
-            SearchScratch& scratch) const;
+  struct Walk {
+    bool complete = true;  ///< false: `max_distances` did not suffice
+    std::size_t end = 0;   ///< slots below were in the graph; the others are the caller's tail
+  };
+  /// Walks towards the query; leaves the nearest `ef` accepted nodes, among rejected ones, in `scratch.pool`.
+  Walk walk(const QueryCode& query, std::size_t ef, const Filter& filter, SearchScratch& scratch) const;
 
   /// False for a node that no walk can reach, because it was removed before it was inserted.
   bool linked(Slot slot) const;

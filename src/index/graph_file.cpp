@@ -1,6 +1,8 @@
 // The graph's part of an index file; docs/formats/index-file.md describes it.
 #include <cstdlib>
 #include <cstring>
+#include <exception>
+#include <string>
 
 #include "graph.hpp"
 
@@ -33,7 +35,11 @@ Result<void> Graph::read(FileReader& in, std::size_t count) {
     if (entry != kNoEntry) return in.damaged("an empty graph has an entry");
     return {};
   }
-  begin_inserting(count);
+  try {
+    begin_inserting(count);
+  } catch (const std::exception& error) {
+    return Error{ErrorType::kInternal, std::string("no room for the graph: ") + error.what()};
+  }
   inserting_.store(false, std::memory_order_release);
   // Levels are zero so far, so hnswlib's destructor frees exactly the lists that read_node has set.
   hnsw_->cur_element_count = count;

@@ -80,8 +80,7 @@ class HnswIndex : public VectorIndex {
   bool wants_graph() const { return table_.live() >= options_.graph_threshold; }
   Prepared prepare(std::span<const float> query, SearchScratch& scratch) const;
   bool scan_is_cheaper(const SlotBitmap& filter, std::size_t ef) const;
-  std::vector<Neighbor> walk(const Prepared& query, const SearchParams& params, std::size_t slots,
-                             SearchScratch& scratch) const;
+  std::vector<Neighbor> walk(const Prepared& query, const SearchParams& params, SearchScratch& scratch) const;
   /// Offers all slots in [begin, end) that are neither removed nor outside the filter.
   template <typename Scan>
   void scan(std::size_t begin, std::size_t end, const SlotBitmap* filter, NearestSlots& nearest,
@@ -115,7 +114,7 @@ std::vector<Neighbor> HnswIndex::search(std::span<const float> query, const Sear
   if (ef > kMaxEf || (params.filter != nullptr && scan_is_cheaper(*params.filter, ef))) {
     return finish(prepared, params, scan_codes(prepared, params, slots));
   }
-  return finish(prepared, params, walk(prepared, params, slots, scratch));
+  return finish(prepared, params, walk(prepared, params, scratch));
 }
 
 /// A walk has to pass the more nodes that do not match, the fewer match.
@@ -125,14 +124,14 @@ bool HnswIndex::scan_is_cheaper(const SlotBitmap& filter, std::size_t ef) const 
   return matches * matches <= kWalkedPerScanned * walked;
 }
 
-std::vector<Neighbor> HnswIndex::walk(const Prepared& query, const SearchParams& params, std::size_t slots,
-                                      SearchScratch& scratch) const {
-  const std::size_t indexed = std::min(graph_.indexed(), slots);
+std::vector<Neighbor> HnswIndex::walk(const Prepared& query, const SearchParams& params, SearchScratch& scratch) const {
   const std::size_t ef = std::max(params.ef, params.limit);
   Graph::Filter filter{params.filter, SIZE_MAX};
   // Where what matches lies far from the query, a walk can see most of the graph: by then a scan would have been done.
   if (params.filter != nullptr) filter.max_distances = std::max<std::size_t>(params.filter->count, 64 * ef);
-  if (!graph_.walk(query.code, ef, filter, indexed, scratch)) return scan_codes(query, params, slots);
+  const Graph::Walk walked = graph_.walk(query.code, ef, filter, scratch);
+  const std::size_t slots = table_.slots();  // only now: at least what the graph had
+  if (!walked.complete) return scan_codes(query, params, slots);
 
   NearestSlots nearest(rescored(params.limit));
   for (const auto& candidate : scratch.pool.candidates()) {
@@ -144,7 +143,7 @@ std::vector<Neighbor> HnswIndex::walk(const Prepared& query, const SearchParams&
     if (table_.removed(slot) || (params.filter != nullptr && !params.filter->contains(slot))) continue;
     nearest.offer({slot, table_.code_distance(query.code, slot)});
   }
-  scan(indexed, slots, params.filter, nearest, CodeScan{table_, query.code});
+  scan(walked.end, slots, params.filter, nearest, CodeScan{table_, query.code});
   std::vector<Neighbor> found = nearest.take();
   const std::size_t exist = params.filter != nullptr ? params.filter->count : table_.live();
   if (found.size() < std::min(params.limit, exist)) return scan_codes(query, params, slots);
