@@ -36,6 +36,11 @@ WriteResult WriteQueue::submit(std::span<const WriteOp> ops) {
   return std::move(self.write.result);
 }
 
+std::size_t WriteQueue::depth() const {
+  const std::lock_guard lock(mutex_);
+  return queue_.size();
+}
+
 std::vector<PendingWrite*> WriteQueue::front_group() const {
   std::vector<PendingWrite*> group;
   std::size_t ops = 0;

@@ -35,6 +35,8 @@ class WriteQueue {
   explicit WriteQueue(Commit commit) : commit_(std::move(commit)) {}
 
   WriteResult submit(std::span<const WriteOp> ops);
+  /// Writers that wait, and those of the group that is being committed.
+  std::size_t depth() const;
 
  private:
   struct Waiting {
@@ -46,7 +48,7 @@ class WriteQueue {
   std::vector<PendingWrite*> front_group() const;
 
   const Commit commit_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::deque<Waiting*> queue_;
 };
 

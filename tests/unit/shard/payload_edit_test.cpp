@@ -5,7 +5,8 @@
 namespace vectorizer::shard {
 namespace {
 
-std::string edited(std::string_view old, PayloadMode mode, std::string_view change, std::vector<std::string> keys = {}) {
+std::string edited(std::string_view old, PayloadMode mode, std::string_view change,
+                   std::vector<std::string> keys = {}) {
   auto result = edit_payload(old, mode, change, keys);
   EXPECT_TRUE(result);
   return !result ? "error" : *result ? **result : "unchanged";
@@ -50,7 +51,9 @@ TEST(EditPayload, RefusesWhatIsNoObject) {
 
 TEST(ProjectPayload, KeepsTheListedTopLevelKeysByteForByte) {
   const std::string payload = R"({ "a" : 1.50 , "b":{"a":[1,{"c":"}]"}]},"c":"x\"},{" ,"d\u0065":null, "e":[]})";
-  const auto only = [&](std::vector<std::string> keys) { return project_payload(payload, std::span(std::as_const(keys))); };
+  const auto only = [&](std::vector<std::string> keys) {
+    return project_payload(payload, std::span(std::as_const(keys)));
+  };
   EXPECT_EQ(only({"b"}), R"({"b":{"a":[1,{"c":"}]"}]}})");
   EXPECT_EQ(only({"e", "a"}), R"({"a": 1.50 ,"e":[]})");
   EXPECT_EQ(only({"c"}), R"({"c":"x\"},{" })");

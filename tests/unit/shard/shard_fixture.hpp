@@ -128,7 +128,9 @@ inline std::optional<Point> point_of(const Shard& shard, const PointId& id) {
   EXPECT_TRUE(points);
   return points ? points->front() : std::nullopt;
 }
-inline std::optional<Point> point_of(const Shard& shard, std::uint64_t id) { return point_of(shard, PointId(id)); }
+inline std::optional<Point> point_of(const Shard& shard, std::uint64_t id) {
+  return point_of(shard, PointId(id));
+}
 
 inline std::vector<PointId> ids_of(const std::vector<ScoredPoint>& points) {
   std::vector<PointId> ids;

@@ -92,14 +92,18 @@ TEST_F(ShardRecall, FindsTheNearestOfALabelAndOfAll) {
   const Filter three = filter_of(R"({"must":[{"key":"label","match":{"value":3}}]})");
   const Filter most = filter_of(R"({"must":[{"key":"label","range":{"gte":2}}]})");
   const double unfiltered = recall({}, anything, false);
-  const double tenth = recall(three, [](int label) { return label == 3; }, false);
-  const double eight_tenths = recall(most, [](int label) { return label >= 2; }, false);
+  const double tenth = recall(
+      three, [](int label) { return label == 3; }, false);
+  const double eight_tenths = recall(
+      most, [](int label) { return label >= 2; }, false);
   std::printf("recall@10: all %.4f, label == 3 %.4f, label >= 2 %.4f\n", unfiltered, tenth, eight_tenths);
   EXPECT_GE(unfiltered, 0.97);
   EXPECT_GE(tenth, 0.99);
   EXPECT_GE(eight_tenths, 0.99);
   EXPECT_EQ(recall({}, anything, true), 1);
-  EXPECT_EQ(recall(three, [](int label) { return label == 3; }, true), 1);
+  EXPECT_EQ(recall(
+                three, [](int label) { return label == 3; }, true),
+            1);
   const auto threes = std::count(labels_.begin(), labels_.end(), 3);
   EXPECT_EQ(*shard_->shard().count(three), static_cast<std::uint64_t>(threes));
 }

@@ -37,7 +37,8 @@ TEST(ShardSearch, ReturnsBestFirstWithTheScoresThatClientsSee) {
 TEST(ShardSearch, BreaksTiesByIdAlsoAtTheCut) {
   ShardFixture shard(1);
   std::vector<WriteOp> ops;
-  for (std::uint64_t id = 100; id > 0; --id) ops.push_back(upsert(id, {1}, R"({"odd":)" + std::string(id % 2 ? "true}" : "false}")));
+  for (std::uint64_t id = 100; id > 0; --id)
+    ops.push_back(upsert(id, {1}, R"({"odd":)" + std::string(id % 2 ? "true}" : "false}")));
   write(shard.shard(), ops);
   EXPECT_EQ(ids_of(*shard->search(query_of({0}, 3))), numbers({1, 2, 3}));
   SearchQuery filtered = query_of({0}, 3);
@@ -89,8 +90,9 @@ TEST(ShardSearch, FiltersOnLongPayloadsAndOnWhatThePayloadIndexIsNotSureOf) {
   std::vector<WriteOp> ops;
   for (std::uint64_t id = 0; id < 600; ++id) {
     const std::string pad = id % 3 == 0 ? std::string(2000, 'x') : "";
-    ops.push_back(upsert(id, {static_cast<float>(id)},
-                         R"({"parts":[{"n":)" + std::to_string(id % 10) + R"(,"s":"a"},{"n":-1,"s":"b"}],"pad":")" + pad + R"("})"));
+    ops.push_back(upsert(
+        id, {static_cast<float>(id)},
+        R"({"parts":[{"n":)" + std::to_string(id % 10) + R"(,"s":"a"},{"n":-1,"s":"b"}],"pad":")" + pad + R"("})"));
   }
   write(shard.shard(), ops);
   const Filter nested = filter_of(

@@ -10,10 +10,11 @@ using enum WriteOutcome;
 
 TEST(ShardWrite, AppliesInOrderAndSaysWhatWasNotFound) {
   ShardFixture shard(2);
-  const auto outcomes = write(shard.shard(), {erase(1), upsert(1, {1, 2}, R"({"a":1})"), patch(1, {}, R"({"b":2})"),
-                                              erase(2), patch(2, {1, 1}, ""), upsert(3, {3, 3}), erase(3),
-                                              edit(3, PayloadMode::kSet, R"({"a":1})")});
-  EXPECT_EQ(outcomes, (std::vector{kNotFound, kApplied, kApplied, kNotFound, kNotFound, kApplied, kApplied, kNotFound}));
+  const auto outcomes = write(
+      shard.shard(), {erase(1), upsert(1, {1, 2}, R"({"a":1})"), patch(1, {}, R"({"b":2})"), erase(2),
+                      patch(2, {1, 1}, ""), upsert(3, {3, 3}), erase(3), edit(3, PayloadMode::kSet, R"({"a":1})")});
+  EXPECT_EQ(outcomes,
+            (std::vector{kNotFound, kApplied, kApplied, kNotFound, kNotFound, kApplied, kApplied, kNotFound}));
   EXPECT_EQ(point_of(shard.shard(), 1)->payload, R"({"a":1,"b":2})");
   EXPECT_FALSE(point_of(shard.shard(), 3));
   EXPECT_EQ(*shard->count({}), 1U);
@@ -74,7 +75,8 @@ TEST(ShardWrite, ChecksTheFilterAgainWhenItOrdersTheWrite) {
   ShardFixture shard(1);
   const Filter red = filter_of(R"({"must":[{"key":"color","match":{"value":"red"}}]})");
   const std::string big = R"({"color":"red","text":")" + std::string(5000, 'x') + R"("})";
-  write(shard.shard(), {upsert(1, {1}, R"({"color":"red"})"), upsert(2, {2}, R"({"color":"blue"})"), upsert(3, {3}, big)});
+  write(shard.shard(),
+        {upsert(1, {1}, R"({"color":"red"})"), upsert(2, {2}, R"({"color":"blue"})"), upsert(3, {3}, big)});
   WriteOp delete_1 = erase(1), delete_2 = erase(2), delete_3 = erase(3), delete_4 = erase(4);
   WriteOp create_5 = upsert(5, {5}, R"({"color":"red"})");
   for (WriteOp* op : {&delete_1, &delete_2, &delete_3, &delete_4, &create_5}) op->only_if = &red;
@@ -101,7 +103,8 @@ TEST(ShardWrite, RefusesToMergeAPayloadPastItsLimitAndAppliesNothingOfTheCall) {
   ShardFixture shard(1);
   const std::string half = R"(":")" + std::string(600 << 10, 'x') + R"("})";
   write(shard.shard(), {upsert(1, {1}, R"({"a)" + half)});
-  const auto result = shard->write(std::vector{upsert(2, {2}), upsert(1, {5}, R"({"c)" + half), patch(1, {}, R"({"b)" + half)});
+  const auto result =
+      shard->write(std::vector{upsert(2, {2}), upsert(1, {5}, R"({"c)" + half), patch(1, {}, R"({"b)" + half)});
   ASSERT_FALSE(result);
   EXPECT_EQ(result.error().type, ErrorType::kPayloadTooLarge);
   EXPECT_FALSE(point_of(shard.shard(), 2));
