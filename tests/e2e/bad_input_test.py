@@ -164,7 +164,7 @@ BULK = [
     ("POST", f"{V}/scroll", {"cursor": 5}, *INVALID, "cursor"),
     ("POST", f"{V}/scroll", {"page": 2}, *INVALID, "page"),
     ("POST", f"{V}/count", {"filters": {}}, *INVALID, "filters"),
-    ("POST", f"{V}/count", b"[1", 400, "bad_json", None),
+    ("POST", f"{V}/count", b'{"filter":', 400, "bad_json", None),
 ]
 
 FILTERS = [
