@@ -13,7 +13,7 @@ namespace {
 /// One writer that adds all rows and removes every seventh slot, one indexer, and searchers beside them.
 class ConcurrentIndex : public ::testing::TestWithParam<Metric> {
  protected:
-  static constexpr std::size_t kRows = 3000;  // hnswlib's arrays grow twice on the way
+  static constexpr std::size_t kRows = 1500;  // hnswlib's arrays grow on the way
   static constexpr std::size_t kDimension = 20;
 
   static bool is_removed(std::size_t slot) { return slot % 7 == 3; }
@@ -88,15 +88,15 @@ TEST_P(ConcurrentIndex, AddsRemovesIndexingAndSearchesMix) {
 }
 
 TEST_P(ConcurrentIndex, SavesBesideAddsAndSearches) {
-  for (std::size_t i = 0; i < 1000; ++i) index_->add(rows_.row(i));
+  for (std::size_t i = 0; i < 600; ++i) index_->add(rows_.row(i));
   index_all(*index_);
   const TemporaryDirectory directory;
   const auto file = directory.path() / "index";
   std::atomic<bool> saved{false};
   std::thread writer([&] {
-    for (std::size_t i = 1000; i < kRows; ++i) {
+    for (std::size_t i = 600; i < kRows; ++i) {
       index_->add(rows_.row(i));
-      index_->remove(static_cast<Slot>(i - 1000));
+      index_->remove(static_cast<Slot>(i - 600));
     }
   });
   std::thread searcher([&] {
@@ -107,12 +107,12 @@ TEST_P(ConcurrentIndex, SavesBesideAddsAndSearches) {
   writer.join();
   searcher.join();
   ASSERT_TRUE(slots);
-  EXPECT_GE(*slots, 1000U);
+  EXPECT_GE(*slots, 600U);
   auto loaded = load_vector_index(options_for(kDimension, GetParam(), 100), file);
   ASSERT_TRUE(loaded) << loaded.error().message;
   EXPECT_EQ(loaded->slots, *slots);
-  for (Slot slot = 0; slot < 1000; ++slot) restore_vector(*loaded->index, slot, rows_.row(slot));
-  for (Slot slot = 0; slot < 1000; slot += 50) {
+  for (Slot slot = 0; slot < 600; ++slot) restore_vector(*loaded->index, slot, rows_.row(slot));
+  for (Slot slot = 0; slot < 600; slot += 50) {
     EXPECT_EQ(loaded->index->search(rows_.row(slot), {}).at(0).slot, slot);
   }
 }
