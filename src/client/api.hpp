@@ -1,0 +1,33 @@
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+
+#include "retry.hpp"
+
+namespace vectorizer::client {
+
+/// What an import needs to know of a collection.
+struct CollectionInfo {
+  std::size_t dimension = 0;
+  std::string metric;
+};
+
+/// The path of a collection, or of something below it ("/vectors").
+std::string collection_path(const std::string& collection, const std::string& below = "");
+
+/// not_found when there is none of that name.
+Result<CollectionInfo> get_collection(RetryingConnection& server, const std::string& collection);
+
+struct NewCollection {
+  std::string name;
+  std::size_t dimension = 0;
+  std::string metric;
+  std::optional<std::size_t> shards;  ///< the server's default without
+};
+
+/// Creates the collection. One that exists is accepted if it has the same dimension and metric; false then.
+Result<bool> create_collection(RetryingConnection& server, const NewCollection& wanted);
+
+}  // namespace vectorizer::client

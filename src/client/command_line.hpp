@@ -1,0 +1,37 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <optional>
+#include <string>
+
+#include "url.hpp"
+
+namespace vectorizer::client {
+
+inline constexpr int kExitDone = 0;
+inline constexpr int kExitFailed = 1;
+inline constexpr int kExitUsage = 64;  // EX_USAGE
+
+/// The options that every command has.
+struct ServerOptions {
+  std::string url = "http://127.0.0.1:15002";
+  std::string api_key;
+  double timeout_seconds = 60;
+
+  void add_to(CLI::App& app);
+  std::chrono::milliseconds timeout() const;
+};
+
+/// Accepts what names a collection.
+CLI::Validator collection_name();
+/// Accepts what parse_url does, with its message.
+CLI::Validator server_url();
+
+/// Parses; an exit status if the command ends here: 0 after --help, 64 for wrong usage, which is explained on stderr.
+std::optional<int> parse_command_line(CLI::App& app, int argc, char** argv);
+
+/// Prints "<command>: <message>" to stderr; kExitFailed.
+int report_failure(const std::string& command, const std::string& message);
+
+}  // namespace vectorizer::client
