@@ -9,7 +9,7 @@ namespace {
 /// Removed slots that are skipped in one section of the table lock.
 constexpr std::size_t kMaxSkipped = std::size_t{1} << 16;
 /// What may be left to copy while the writers wait for the swap.
-constexpr std::size_t kLastSlots = 1024;
+constexpr std::size_t kLastSlots = 256;
 
 }  // namespace
 
@@ -35,8 +35,9 @@ bool Compaction::caught_up() const {
 Result<Compaction::Progress> Compaction::step(std::size_t max_vectors) {
   drop_removed();
   ASSIGN_OR_RETURN([[maybe_unused]] const bool same, copy(max_vectors));  // the other version comes later, at the end
-  const std::size_t indexed = to_->index->index_pending(max_vectors);
-  if (indexed > 0 || !caught_up()) return Progress::kMore;
+  to_->index->index_pending(max_vectors);
+  // Writes keep coming, so it need not be the last one that is in the graph: a slice of them is scanned as fast.
+  if (to_->index->stats().pending > max_vectors || !caught_up()) return Progress::kMore;
   return swap_in();
 }
 

@@ -61,6 +61,7 @@ TEST(Compaction, FollowsTheWritesThatComeMeanwhileAndServesAllTheWhile) {
   int slices = 0;
   do {
     ++slices;
+    shard->maintain();
     for (int i = 0; i < 20; ++i) {
       const std::uint64_t id = 1000 + random() % 2500;
       if (random() % 3 == 0) {

@@ -107,7 +107,9 @@ class ShardModel : public ::testing::TestWithParam<bool> {
       matching.push_back(id);
     }
     ASSERT_EQ(*shard_->count(filter), matching.size());
-    if (filter) ASSERT_EQ(*shard_->matching(*filter, {}, 10000), matching);
+    if (filter) {
+      ASSERT_EQ(*shard_->matching(*filter, {}, 10000), matching);
+    }
     std::sort(truth.begin(), truth.end());
     SearchQuery query;
     query.vector = vector;
@@ -156,7 +158,9 @@ TEST_P(ShardModel, AgreesWithAMapThroughRandomOperationsAndRestarts) {
     if (random_() % 3 == 0) shard_->maintain();
     if (random_() % 25 == 0) shard_.settle();
     if (random_() % 25 == 0) {
-      if (random_() % 2 == 0) ASSERT_TRUE(shard_->save());
+      if (random_() % 2 == 0) {
+        ASSERT_TRUE(shard_->save());
+      }
       if (!keep_index) std::filesystem::remove(shard_.index_file());
       shard_.reopen();
     }
