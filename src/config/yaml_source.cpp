@@ -1,9 +1,11 @@
 #include <fmt/format.h>
+#include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
 #include <exception>
 #include <set>
+#include <sstream>
 
 #include "draft.hpp"
 #include "key_table.hpp"
@@ -128,13 +130,37 @@ class YamlReader {
   const std::string& name_;
 };
 
+/// Where a document starts, and nothing else.
+class DocumentStart final : public YAML::EventHandler {
+ public:
+  void OnDocumentStart(const YAML::Mark& mark) override { line = mark.line + 1; }
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnAlias(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t, const std::string&) override {}
+  void OnSequenceStart(const YAML::Mark&, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override {}
+  void OnSequenceEnd() override {}
+  void OnMapStart(const YAML::Mark&, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override {}
+  void OnMapEnd() override {}
+
+  int line = 0;
+};
+
+/// The line of a second document, or 0. Not YAML::LoadAll: a stray "," at the start makes it find documents for ever.
+int second_document(const std::string& text) {
+  std::istringstream input(text);
+  YAML::Parser parser(input);
+  DocumentStart start;
+  return parser.HandleNextDocument(start) && parser.HandleNextDocument(start) ? start.line : 0;
+}
+
 }  // namespace
 
 void apply_yaml(Draft& draft, std::string_view text, const std::string& name) {
   try {
-    const auto documents = YAML::LoadAll(std::string(text));
-    if (documents.size() > 1) draft.problem({name, line_of(documents[1])}, "", "must hold one document");
-    if (!documents.empty()) YamlReader(draft, name).read(documents.front());
+    const std::string copy(text);
+    YamlReader(draft, name).read(YAML::Load(copy));
+    if (const int line = second_document(copy); line > 0) draft.problem({name, line}, "", "must hold one document");
   } catch (const YAML::Exception& error) {
     draft.problem({name, error.mark.is_null() ? 0 : error.mark.line + 1}, "", "is not YAML: " + error.msg);
   } catch (const std::exception& error) {

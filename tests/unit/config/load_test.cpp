@@ -165,6 +165,7 @@ TEST(LoadText, HostileDocumentsEndQuickly) {
   }
   EXPECT_EQ(problems_in(aliases).size(), 20U);  // twenty unknown sections
   EXPECT_THAT(problems_in(std::string(100000, '[')), ElementsAre(HasSubstr("is not YAML")));
+  EXPECT_THAT(problems_in(", x"), ElementsAre(HasSubstr("must hold one document")));
   EXPECT_THAT(problems_in(std::string((1 << 20) + 1, ' ')), ElementsAre(HasSubstr("larger than 1 MiB")));
 }
 
