@@ -39,7 +39,7 @@ void add(const std::string& name, Kernel kernel) {
       ->Arg(1536);
 }
 
-const bool registered = [] {
+[[maybe_unused]] const bool registered = [] {
   for (const Kernels* set : supported_kernels()) {
     const std::string prefix = std::string(set->name) + "/";
     add<std::uint8_t, std::int8_t>(prefix + "dot_u8_s8", set->dot_u8_s8);
