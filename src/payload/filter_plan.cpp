@@ -130,8 +130,9 @@ class Plan {
     std::vector<std::uint32_t> surely(slots);
     for (const auto& each : conditions) {
       const Bounds bounds = condition(each);
-      tally(bounds.upper, maybe);
-      tally(bounds.certain(), surely);
+      // A path may still hold a slot whose payload was not at hand when it was removed, past the last one of `all`.
+      tally(bounds.upper & state_.all, maybe);
+      tally(bounds.certain() & state_.all, surely);
     }
     return make_bounds(reaching(count, surely), reaching(count, maybe));
   }

@@ -111,6 +111,18 @@ TEST(PayloadIndex, ForgetsRemovedSlots) {
   EXPECT_THAT(index->match(parsed(R"({"must_not":[{"key":"c","exists":true}]})")).slots, IsEmpty());
 }
 
+TEST(PayloadIndex, MinShouldMindsASlotThatWasRemovedWithoutItsPayload) {
+  constexpr Slot kLast = 1U << 20;
+  const auto index = index_of({R"({"c":"red","n":1})"});
+  index->add(kLast, PointId(std::uint64_t{200}), R"({"c":"red","n":1})");
+  index->remove(kLast, PointId(std::uint64_t{200}), "");
+
+  const auto found = index->match(parsed(
+      R"({"min_should":{"count":2,"conditions":[{"key":"c","match":{"value":"red"}},{"key":"n","match":{"value":1}}]}})"));
+
+  EXPECT_THAT(found.slots, ElementsAre(0));
+}
+
 TEST(PayloadIndex, AnUpdateMovesTheIdToTheNewSlot) {
   const auto index = index_of({R"({"c":"red"})"});
   index->add(1, PointId(std::uint64_t{100}), R"({"c":"blue"})");
