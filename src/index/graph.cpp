@@ -11,6 +11,11 @@ namespace {
 
 constexpr std::size_t kFirstCapacity = 1024;
 
+/// Candidates, nearly all of them rejected, past which a selective walk gives up: each goes to its place in a sorted
+/// array, so that their cost grows with the square of their number, and a scan is cheaper.
+constexpr std::size_t kMaxCandidates = 8192;
+constexpr std::size_t kMaxCandidatesPerEf = 8;
+
 /// A number in [0, 1) that depends on an unordered pair.
 float pair_noise(Slot a, Slot b) {
   std::uint64_t mixed = (std::uint64_t{std::min(a, b)} << 32 | std::max(a, b)) * 0x9E3779B97F4A7C15U;
@@ -170,10 +175,12 @@ template <bool kSelective>
 bool Graph::walk_level0(const QueryCode& query, const Filter& filter, std::size_t end, bool locking,
                         SearchScratch& scratch) const {
   CandidatePool& pool = scratch.pool;
+  const std::size_t max_candidates = std::max(kMaxCandidates, kMaxCandidatesPerEf * pool.ef());
   std::size_t distances = 0;
   for (Slot slot; pool.expand_next(slot);) {
     const std::size_t fresh = unvisited_links(slot, end, locking, scratch);
     if (kSelective && (distances += fresh) > filter.max_distances) return false;
+    if (kSelective && pool.size() > max_candidates) return false;
     for (std::size_t i = 0; i < fresh; ++i) {
       const Slot link = scratch.links[i];
       const float distance = table_.code_distance(query, link);

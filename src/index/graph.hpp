@@ -33,7 +33,7 @@ class Graph {
     std::size_t max_distances = SIZE_MAX;  ///< give up after so many
   };
   struct Walk {
-    bool complete = true;  ///< false: `max_distances` did not suffice
+    bool complete = true;  ///< false: it gave up, a scan is cheaper
     std::size_t end = 0;   ///< slots below were in the graph; the others are the caller's tail
   };
   /// Walks towards the query; leaves the nearest `ef` accepted nodes, among rejected ones, in `scratch.pool`.

@@ -68,6 +68,7 @@ class CandidatePool {
   bool expand_next(Slot& slot);
   /// The candidate that expand_next would give, for prefetching.
   bool peek_next(Slot& slot);
+  std::size_t ef() const { return ef_; }
   std::size_t size() const { return candidates_.size(); }
   const std::vector<Candidate>& candidates() const { return candidates_; }
 

@@ -309,6 +309,28 @@ TEST(VectorIndex, WhenAllAreRemovedNothingIsFound) {
   EXPECT_EQ(slots_of(index->search(rows.row(0), {})), (std::vector<Slot>{100}));
 }
 
+TEST(VectorIndex, AQueryAmidManyRemovedOnesFindsWhatIsLeft) {
+  const auto rows = testing::generated_vectors(9400, 8, 6);
+  IndexOptions options = options_for(8, Metric::kEuclidean);
+  options.m = 8;
+  options.ef_construction = 40;
+  const auto index = make_vector_index(options);
+  for (std::size_t i = 0; i < rows.rows(); ++i) {
+    Vector vector(rows.row(i).begin(), rows.row(i).end());
+    if (i >= 9200) vector[0] += 100;  // far from all the others
+    index->add(vector);
+  }
+  index_all(*index);
+  for (Slot slot = 0; slot < 9200; ++slot) index->remove(slot);
+  SearchParams exactly;
+  exactly.exact = true;
+
+  const auto found = index->search(rows.row(0), {});
+
+  ASSERT_EQ(found.size(), 10U);
+  EXPECT_EQ(found[0].slot, index->search(rows.row(0), exactly)[0].slot);
+}
+
 TEST(VectorIndex, LimitAboveEfGivesAsManyAsAsked) {
   const auto rows = testing::generated_vectors(1000, 16, 6);
   const auto index = make_vector_index(options_for(16, Metric::kEuclidean));
