@@ -46,7 +46,7 @@ Result<void> Committer::commit_together(std::span<PendingWrite* const> group) {
   return {};
 }
 
-void Committer::apply(std::span<const storage::StoredWrite* const> writes, const PointsById& stored) {
+void Committer::apply(std::span<const storage::StoredWrite* const> writes, const PointsById& stored) noexcept {
   Generation& generation = *state_.generation;
   // Readers do not see these slots before the table has them.
   std::vector<Slot> added;

@@ -19,8 +19,9 @@ class Committer {
 
  private:
   Result<void> commit_together(std::span<PendingWrite* const> group);
-  /// Makes the final writes of a batch visible. `stored` has the long payloads of what they replace.
-  void apply(std::span<const storage::StoredWrite* const> writes, const PointsById& stored);
+  /// Makes the final writes of a batch visible. `stored` has the long payloads of what they replace. Without memory the
+  /// process ends here: what is stored is recovered, but slots that only the index has would shift all later ones.
+  void apply(std::span<const storage::StoredWrite* const> writes, const PointsById& stored) noexcept;
   /// After a batch of unknown outcome: makes what the store says about its ids visible.
   Result<void> reconcile();
 

@@ -1,5 +1,7 @@
 #include "write_queue.hpp"
 
+#include <exception>
+
 namespace vectorizer::shard {
 namespace {
 
@@ -23,7 +25,12 @@ WriteResult WriteQueue::submit(std::span<const WriteOp> ops) {
 
   const std::vector<PendingWrite*> group = front_group();
   lock.unlock();
-  commit_(group);
+  try {
+    commit_(group);
+  } catch (const std::exception& failure) {
+    // Those behind must neither wait for ever nor find this frame in the queue when it is gone.
+    for (PendingWrite* write : group) write->result = Error{ErrorType::kInternal, failure.what()};
+  }
   lock.lock();
   for (std::size_t i = 0; i < group.size(); ++i) {
     Waiting* const member = queue_.front();

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <latch>
+#include <new>
 #include <thread>
 
 namespace vectorizer::shard {
@@ -49,6 +50,23 @@ TEST(WriteQueue, BoundsAGroupByItsOperations) {
 
 TEST(WriteQueue, LetsOneWriterAloneExceedTheBounds) {
   EXPECT_EQ(group_sizes_behind_a_slow_writer(2, WriteQueue::kMaxGroupOps + 1), (std::vector<std::size_t>{1, 1, 1}));
+}
+
+TEST(WriteQueue, GoesOnAfterACommitThatThrew) {
+  bool fail = true;
+  WriteQueue queue([&](std::span<PendingWrite* const>) {
+    if (fail) throw std::bad_alloc();
+  });
+  const std::vector<WriteOp> one(1);
+
+  const auto failed = queue.submit(one);
+  fail = false;
+  const auto after = queue.submit(one);
+
+  ASSERT_FALSE(failed);
+  EXPECT_EQ(failed.error().type, ErrorType::kInternal);
+  EXPECT_TRUE(after);
+  EXPECT_EQ(queue.depth(), 0U);
 }
 
 TEST(WriteQueue, HandsEveryWriterItsOwnResultAndCommitsOneGroupAtATime) {
