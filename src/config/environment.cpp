@@ -45,15 +45,16 @@ std::string unknown_variable(const std::string& name) {
 }  // namespace
 
 void apply_environment(Draft& draft, const std::map<std::string, std::string>& environment) {
-  for (const auto& [name, value] : environment) {
+  for (const auto& entry : environment) {  // clang 14 lets no lambda capture a structured binding
+    const auto& [name, value] = entry;
     if (!name.starts_with(kPrefix) || name == "VECTORIZER_CONFIG") continue;
     if (is_service_link(name, value)) {
       draft.outcome.notes.push_back(fmt::format("{} is ignored: it describes a service of the platform", name));
       continue;
     }
     const auto keys = setting_keys();
-    const auto found =
-        std::find_if(keys.begin(), keys.end(), [&](const auto& key) { return environment_name(key.path) == name; });
+    const auto found = std::find_if(keys.begin(), keys.end(),
+                                    [&](const auto& key) { return environment_name(key.path) == entry.first; });
     if (found != keys.end()) {
       apply_text(draft, found->path, value, {name, 0});
     } else if (name == environment_name(kServersPath)) {
