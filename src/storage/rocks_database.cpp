@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 #include <rocksdb/cache.h>
+#if __has_include(<rocksdb/advanced_cache.h>)
+#include <rocksdb/advanced_cache.h>  // newer than Debian 12's: the definition of Cache
+#endif
 #include <rocksdb/convenience.h>
 #include <rocksdb/write_batch.h>
 #include <spdlog/spdlog.h>
