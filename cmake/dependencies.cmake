@@ -1,5 +1,8 @@
 # Every package comes from Debian; scripts/install-deps.sh installs them.
 find_package(Threads REQUIRED)
+if(POLICY CMP0167)
+  cmake_policy(SET CMP0167 NEW)            # Boost's own package configuration; older CMakes find it without being told
+endif()
 find_package(Boost 1.81 REQUIRED)          # headers only: Asio and Beast
 find_package(RocksDB REQUIRED CONFIG)
 find_package(simdjson REQUIRED CONFIG)
