@@ -56,9 +56,11 @@ void Committer::apply(std::span<const storage::StoredWrite* const> writes, const
     generation.payloads->add(slot, write->point.id, write->point.payload);
     added.push_back(slot);
   }
+  std::vector<std::uint32_t> buckets = generation.table.grown(added.size());
   std::vector<std::pair<Slot, SlotEntry>> removed;
   {
     const std::unique_lock table_lock(state_.table_mutex);
+    if (!buckets.empty()) generation.table.adopt(buckets);
     auto next_added = added.begin();
     for (const auto* write : writes) {
       const PointId& id = write->point.id;

@@ -37,21 +37,16 @@ Result<bool> slot_matches(const ShardState& state, const SlotEntry& entry, const
 Result<Matches> match_slots(const ShardState& state, const Generation& generation, const Filter& filter) {
   const SlotTable& table = generation.table;
   Matches matches;
-  payload::Candidates candidates;
   {
-    std::shared_lock lock(state.table_mutex);
+    const std::shared_lock lock(state.table_mutex);
     matches.seen = table.slots();
-    candidates = generation.payloads->match(filter);
-    if (candidates.exact) {
-      drop_removed(table, candidates.slots);
-      matches.slots = std::move(candidates.slots);
-      matches.lock = std::move(lock);
-      return matches;
-    }
   }
+  // No writer waits for this. A slot is in the payload index before it is in the table, and longer.
+  payload::Candidates candidates = generation.payloads->match(filter);
   // Slot by slot, letting writers in between; then what they added meanwhile, the last few in one section that also
   // drops what they removed.
   std::erase_if(candidates.slots, [&](Slot slot) { return slot >= matches.seen; });
+  if (candidates.exact) matches.slots.swap(candidates.slots);
   std::span<const Slot> rest(candidates.slots);
   while (!rest.empty()) {
     const std::span<const Slot> chunk = rest.first(std::min(rest.size(), kConfirmChunk));

@@ -1,5 +1,6 @@
 #include "slot_table.hpp"
 
+#include <algorithm>
 #include <cassert>
 #include <utility>
 
@@ -53,9 +54,10 @@ void SlotTable::fill(Slot slot, const PointId& id, SequenceNumber sequence, std:
   if (!entry.payload_in_store) entry.payload = payload;
   payload_bytes_ += entry.payload.size();
   ++live_;
-  if (live_ * 8 > buckets_.size() * 5) grow();  // grow() inserts every live slot, this one too
-  if (buckets_[bucket_of(id)] == 0) insert_bucket(slot);
-  assert(buckets_[bucket_of(id)] == slot + 1);
+  if (live_ * 8 > buckets_.size() * 5) buckets_ = grown(0);  // with every live slot, this one too
+  std::uint32_t& bucket = buckets_[bucket_of(buckets_, id)];
+  assert(bucket == 0 || bucket == slot + 1);
+  bucket = slot + 1;
 }
 
 SlotEntry SlotTable::remove(Slot slot) {
@@ -69,7 +71,7 @@ SlotEntry SlotTable::remove(Slot slot) {
 
 std::optional<Slot> SlotTable::find(const PointId& id) const {
   if (buckets_.empty()) return std::nullopt;
-  const std::uint32_t value = buckets_[bucket_of(id)];
+  const std::uint32_t value = buckets_[bucket_of(buckets_, id)];
   if (value == 0) return std::nullopt;
   return value - 1;
 }
@@ -79,20 +81,16 @@ const SlotEntry* SlotTable::live(Slot slot) const {
   return &entries_[slot];
 }
 
-std::size_t SlotTable::bucket_of(const PointId& id) const {
-  const std::size_t mask = buckets_.size() - 1;
+std::size_t SlotTable::bucket_of(const std::vector<std::uint32_t>& buckets, const PointId& id) const {
+  const std::size_t mask = buckets.size() - 1;
   std::size_t bucket = static_cast<std::size_t>(id.hash()) & mask;
-  while (buckets_[bucket] != 0 && entries_[buckets_[bucket] - 1].id != id) bucket = (bucket + 1) & mask;
+  while (buckets[bucket] != 0 && entries_[buckets[bucket] - 1].id != id) bucket = (bucket + 1) & mask;
   return bucket;
-}
-
-void SlotTable::insert_bucket(Slot slot) {
-  buckets_[bucket_of(entries_[slot].id)] = slot + 1;
 }
 
 void SlotTable::erase_bucket(const PointId& id) {
   const std::size_t mask = buckets_.size() - 1;
-  std::size_t hole = bucket_of(id);
+  std::size_t hole = bucket_of(buckets_, id);
   assert(buckets_[hole] != 0);
   // Shift back what probed past the hole, so that no marker for "was here" is needed.
   for (std::size_t next = (hole + 1) & mask; buckets_[next] != 0; next = (next + 1) & mask) {
@@ -105,11 +103,15 @@ void SlotTable::erase_bucket(const PointId& id) {
   buckets_[hole] = 0;
 }
 
-void SlotTable::grow() {
-  buckets_.assign(buckets_.empty() ? 16 : buckets_.size() * 2, 0);
+std::vector<std::uint32_t> SlotTable::grown(std::size_t more) const {
+  std::size_t size = std::max<std::size_t>(buckets_.size(), 16);
+  while ((live_ + more) * 8 > size * 5) size *= 2;
+  if (size == buckets_.size()) return {};
+  std::vector<std::uint32_t> buckets(size);
   for (Slot slot = 0; slot < entries_.size(); ++slot) {
-    if (entries_[slot].live) insert_bucket(slot);
+    if (entries_[slot].live) buckets[bucket_of(buckets, entries_[slot].id)] = slot + 1;
   }
+  return buckets;
 }
 
 std::string SlotTable::encode() const {

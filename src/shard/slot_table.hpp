@@ -50,6 +50,12 @@ class SlotTable {
   /// Takes the slot's point out; the slot stays, removed.
   SlotEntry remove(Slot slot);
 
+  /// A hash table with room for `more` further points; empty when there is room. Making it takes as long as there are
+  /// points, and only reads: a writer does it before it keeps the readers out.
+  std::vector<std::uint32_t> grown(std::size_t more) const;
+  /// Takes over what `grown` gave, with no change in between; leaves the old one in `buckets`.
+  void adopt(std::vector<std::uint32_t>& buckets) { buckets_.swap(buckets); }
+
   std::optional<Slot> find(const PointId& id) const;
   /// The entry of a live slot; nullptr for a removed or unknown one.
   const SlotEntry* live(Slot slot) const;
@@ -64,10 +70,8 @@ class SlotTable {
 
  private:
   void fill(Slot slot, const PointId& id, SequenceNumber sequence, std::string_view payload);
-  std::size_t bucket_of(const PointId& id) const;
-  void insert_bucket(Slot slot);
+  std::size_t bucket_of(const std::vector<std::uint32_t>& buckets, const PointId& id) const;
   void erase_bucket(const PointId& id);
-  void grow();
 
   std::deque<SlotEntry> entries_;       // by slot; a deque, so that growing never moves what is there
   std::vector<std::uint32_t> buckets_;  // open addressing by id, linear probing: slot + 1, 0 for free

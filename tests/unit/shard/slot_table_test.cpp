@@ -31,6 +31,20 @@ TEST(SlotTable, FindsWhatAMapFindsThroughRandomChanges) {
   for (const auto& [id, slot] : model) ASSERT_EQ(table.find(id), slot);
 }
 
+TEST(SlotTable, GrowsAheadOfWhatIsAppended) {
+  SlotTable table;
+  for (std::uint64_t id = 0; id < 10; ++id) table.append(PointId(id), id + 1, {});
+  EXPECT_TRUE(table.grown(0).empty());
+
+  std::vector<std::uint32_t> buckets = table.grown(1000);
+  ASSERT_FALSE(buckets.empty());
+  table.adopt(buckets);
+
+  EXPECT_TRUE(table.grown(1000).empty());
+  for (std::uint64_t id = 10; id < 1010; ++id) table.append(PointId(id), id + 1, {});
+  for (std::uint64_t id = 0; id < 1010; ++id) EXPECT_EQ(table.find(PointId(id)), static_cast<Slot>(id));
+}
+
 TEST(SlotTable, KeepsShortPayloadsAndRemembersThatALongOneIsInTheStore) {
   SlotTable table;
   table.append(PointId(1), 1, std::string(SlotTable::kKeptPayloadBytes, 'x'));
