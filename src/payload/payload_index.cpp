@@ -19,7 +19,7 @@ class BitmapPayloadIndex final : public PayloadIndex {
 
   void add(Slot slot, const PointId& id, std::string_view payload) override {
     const PayloadFacts facts = facts_of(payload);
-    const std::unique_lock lock(mutex_);
+    const auto lock = lock_for_writing();
     state_.all.add(slot);
     if (id.is_integer()) {
       state_.numbers[id.number()] = slot;
@@ -42,7 +42,7 @@ class BitmapPayloadIndex final : public PayloadIndex {
 
   void remove(Slot slot, const PointId& id, std::string_view payload) override {
     const PayloadFacts facts = facts_of(payload);
-    const std::unique_lock lock(mutex_);
+    const auto lock = lock_for_writing();
     state_.all.remove(slot);
     // An update adds the point's new slot first: the id is no longer this slot's.
     if (id.is_integer()) {
@@ -58,7 +58,7 @@ class BitmapPayloadIndex final : public PayloadIndex {
 
   Candidates match(const Filter& filter) const override {
     Candidates out;
-    const std::shared_lock lock(mutex_);
+    const auto lock = lock_for_reading();
     const Bounds bounds = bounds_of(filter, state_);
     out.exact = bounds.exact();
     out.slots.resize(bounds.upper.cardinality());
@@ -68,7 +68,7 @@ class BitmapPayloadIndex final : public PayloadIndex {
 
   std::vector<std::string> indexed_paths() const override {
     std::vector<std::string> out;
-    const std::shared_lock lock(mutex_);
+    const auto lock = lock_for_reading();
     for (const auto& [path, index] : state_.paths) {
       if (index.complete()) out.push_back(path);
     }
@@ -80,7 +80,7 @@ class BitmapPayloadIndex final : public PayloadIndex {
     // Nodes of the hash tables: what they hold, a link and a cached hash; one pointer per bucket.
     constexpr std::size_t kNumberNode = 32;
     constexpr std::size_t kTextNode = 64;
-    const std::shared_lock lock(mutex_);
+    const auto lock = lock_for_reading();
     std::size_t bytes = sizeof *this + state_.all.getSizeInBytes();
     bytes += state_.numbers.size() * kNumberNode + state_.numbers.bucket_count() * sizeof(void*);
     bytes += state_.texts.size() * kTextNode + state_.texts.bucket_count() * sizeof(void*);
@@ -95,7 +95,17 @@ class BitmapPayloadIndex final : public PayloadIndex {
     if (at != ids.end() && at->second == slot) ids.erase(at);
   }
 
+  std::unique_lock<std::shared_mutex> lock_for_writing() {
+    const std::lock_guard turn(turnstile_);
+    return std::unique_lock(mutex_);
+  }
+  std::shared_lock<std::shared_mutex> lock_for_reading() const {
+    const std::lock_guard turn(turnstile_);
+    return std::shared_lock(mutex_);
+  }
+
   const Options options_;
+  mutable std::mutex turnstile_;  // glibc lets readers pass a waiting writer for ever, so everyone goes through here
   mutable std::shared_mutex mutex_;
   IndexState state_;
 };
