@@ -105,6 +105,7 @@ class LocalNodeImpl final : public LocalNode {
 
   mutable std::mutex problems_mutex_;
   std::map<ShardId, std::string> problems_;  // guarded by problems_mutex_
+  std::string registry_problem_;             // likewise; empty when there is none
 
   Published<Shards> shards_;
   Lane write_lane_;
@@ -120,10 +121,15 @@ void LocalNodeImpl::reconcile(const std::shared_ptr<const cluster::ClusterMetada
     if (!copies_) {
       auto loaded = CopyRegistry::load(database_);
       if (!loaded) {
-        spdlog::error("cannot read which shards this node holds: {}", loaded.error().message);
+        auto text = fmt::format("cannot read which shards this node holds: {}", loaded.error().message);
+        spdlog::error("{}", text);
+        const std::lock_guard problems_lock(problems_mutex_);
+        registry_problem_ = std::move(text);
         return;
       }
       copies_.emplace(std::move(*loaded));
+      const std::lock_guard problems_lock(problems_mutex_);
+      registry_problem_.clear();
     }
     auto shards = std::make_shared<Shards>(*shards_.get());
     open_wanted(*metadata, *shards, opened);
@@ -211,6 +217,7 @@ void LocalNodeImpl::drop_unwanted(const cluster::ClusterMetadata& metadata, Shar
 std::vector<std::string> LocalNodeImpl::problems() const {
   const std::lock_guard lock(problems_mutex_);
   std::vector<std::string> lines;
+  if (!registry_problem_.empty()) lines.push_back(registry_problem_);
   for (const auto& [id, text] : problems_) lines.push_back(text);
   return lines;
 }

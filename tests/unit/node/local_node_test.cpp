@@ -118,6 +118,18 @@ TEST_F(LocalNodeTest, ACopyThatTheDiskLostIsNeverCreatedAgainAsAnEmptyOne) {
   EXPECT_EQ(answer.error().type, ErrorType::kShardUnavailable);
 }
 
+TEST_F(LocalNodeTest, ADamagedListOfCopiesIsAProblemUntilItCanBeRead) {
+  ASSERT_TRUE(database_.put_local("copy-next", "many"));
+  restart();
+  EXPECT_EQ(node_->problems().size(), 1U);
+
+  ASSERT_TRUE(database_.put_local("copy-next", "1"));
+  create("docs", 1);
+
+  EXPECT_TRUE(node_->problems().empty());
+  EXPECT_TRUE(upsert("docs", 1));
+}
+
 TEST_F(LocalNodeTest, AShardThatIsNotHereSaysSo) {
   const std::vector<ShardId> shards{ShardId(99)};
   SearchQuery query;
