@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <optional>
 #include <string>
@@ -52,7 +53,10 @@ Result<void> check_dimensions(const ShardRouting& routing, const std::vector<Wri
 Error failure_of(const WriteReport& report, std::size_t parts, std::vector<FailedPart> failed) {
   const auto unknown = [](const Error& error) { return outcome_unknown(error.type) ? "unknown" : "not_applied"; };
   if (failed.size() == parts) {
-    auto error = std::move(failed.front().error);
+    // An unknown outcome of one shard is one of the whole request.
+    const auto doubtful = std::find_if(failed.begin(), failed.end(),
+                                       [](const FailedPart& part) { return outcome_unknown(part.error.type); });
+    auto error = std::move(doubtful != failed.end() ? doubtful->error : failed.front().error);
     if (outcome_unknown(error.type)) error.with("outcome", "unknown");
     return error;
   }
