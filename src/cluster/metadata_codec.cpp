@@ -2,6 +2,8 @@
 #include <xxhash.h>
 
 #include <nlohmann/json.hpp>
+#include <stdexcept>
+#include <utility>
 
 #include "vectorizer/cluster/cluster_metadata.hpp"
 
@@ -11,6 +13,31 @@ namespace {
 using nlohmann::json;
 
 constexpr int kFormat = 1;
+
+/// Thrown and caught in this file only, beside what nlohmann throws.
+struct Damage : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+/// A number that Integer holds; get() would cut off what is too large, and is undefined for most fractions.
+template <typename Integer>
+Integer integer_of(const json& value) {
+  if (value.is_number_unsigned()) {
+    const auto number = value.get<std::uint64_t>();
+    if (std::in_range<Integer>(number)) return static_cast<Integer>(number);
+  } else if (value.is_number_integer()) {
+    const auto number = value.get<std::int64_t>();
+    if (std::in_range<Integer>(number)) return static_cast<Integer>(number);
+  }
+  throw Damage(fmt::format("{} is out of place", value.is_structured() ? value.type_name() : value.dump()));
+}
+
+/// Of anything but an array nlohmann would make an array: none of null, one item of a number.
+const json& array_at(const json& object, const char* key) {
+  const json& array = object.at(key);
+  if (!array.is_array()) throw Damage(fmt::format("'{}' is no array", key));
+  return array;
+}
 
 json nodes_to_json(const std::vector<NodeId>& nodes) {
   json out = json::array();
@@ -51,13 +78,13 @@ json to_json(const CollectionRecord& record) {
 Result<CollectionRecord> collection_from_json(const json& object) {
   CollectionRecord record;
   ASSIGN_OR_RETURN(record.config, parse_collection_config(object.at("config")));
-  record.created_at_ms = object.at("created_at_ms").get<std::int64_t>();
-  record.ring_version = object.at("ring_version").get<std::uint32_t>();
+  record.created_at_ms = integer_of<std::int64_t>(object.at("created_at_ms"));
+  record.ring_version = integer_of<std::uint32_t>(object.at("ring_version"));
   if (record.ring_version != HashRing::kVersion) {
     return Error{ErrorType::kInternal, fmt::format("collection '{}' uses ring version {}, this build knows {}",
                                                    record.config.name, record.ring_version, HashRing::kVersion)};
   }
-  for (const auto& shard : object.at("shards")) record.shards.emplace_back(shard.get<std::uint64_t>());
+  for (const auto& shard : array_at(object, "shards")) record.shards.emplace_back(integer_of<std::uint64_t>(shard));
   if (record.shards.size() != record.config.sharding.shard_count || record.shards.empty()) {
     return Error{ErrorType::kInternal,
                  fmt::format("collection '{}' has {} shards, its configuration says {}", record.config.name,
@@ -69,35 +96,35 @@ Result<CollectionRecord> collection_from_json(const json& object) {
 
 ShardPlacement placement_from_json(const json& object) {
   ShardPlacement placement;
-  placement.shard = ShardId(object.at("shard").get<std::uint64_t>());
+  placement.shard = ShardId(integer_of<std::uint64_t>(object.at("shard")));
   placement.collection = object.at("collection").get<std::string>();
-  placement.term = object.at("term").get<std::uint64_t>();
-  placement.isr_version = object.at("isr_version").get<std::uint64_t>();
+  placement.term = integer_of<std::uint64_t>(object.at("term"));
+  placement.isr_version = integer_of<std::uint64_t>(object.at("isr_version"));
   placement.primary = NodeId(object.at("primary").get<std::string>());
-  placement.replicas = nodes_from_json(object.at("replicas"));
-  placement.in_sync = nodes_from_json(object.at("in_sync"));
+  placement.replicas = nodes_from_json(array_at(object, "replicas"));
+  placement.in_sync = nodes_from_json(array_at(object, "in_sync"));
   return placement;
 }
 
 Result<ClusterMetadata> metadata_from_json(const json& object) {
-  if (object.at("format").get<int>() != kFormat) {
+  if (integer_of<int>(object.at("format")) != kFormat) {
     return Error{ErrorType::kInternal, fmt::format("cluster metadata has format {}, this build knows {}",
                                                    object.at("format").dump(), kFormat)};
   }
   ClusterMetadata metadata;
-  metadata.epoch = object.at("epoch").get<std::uint64_t>();
-  metadata.next_shard_id = object.at("next_shard_id").get<std::uint64_t>();
-  for (const auto& item : object.at("nodes")) {
+  metadata.epoch = integer_of<std::uint64_t>(object.at("epoch"));
+  metadata.next_shard_id = integer_of<std::uint64_t>(object.at("next_shard_id"));
+  for (const auto& item : array_at(object, "nodes")) {
     NodeRecord node{NodeId(item.at("id").get<std::string>()), item.at("address").get<std::string>(),
-                    item.at("grpc_port").get<std::uint16_t>(), item.at("rest_port").get<std::uint16_t>()};
+                    integer_of<std::uint16_t>(item.at("grpc_port")), integer_of<std::uint16_t>(item.at("rest_port"))};
     metadata.nodes.emplace(node.id, node);
   }
-  for (const auto& item : object.at("collections")) {
+  for (const auto& item : array_at(object, "collections")) {
     ASSIGN_OR_RETURN(auto record, collection_from_json(item));
     auto name = record.config.name;
     metadata.collections.emplace(std::move(name), std::move(record));
   }
-  for (const auto& item : object.at("placements")) {
+  for (const auto& item : array_at(object, "placements")) {
     auto placement = placement_from_json(item);
     const auto shard = placement.shard;
     metadata.placements.emplace(shard, std::move(placement));
@@ -127,6 +154,8 @@ Result<ClusterMetadata> decode_metadata(std::string_view bytes) {
   try {
     return metadata_from_json(json::parse(bytes));
   } catch (const json::exception& problem) {
+    return Error{ErrorType::kInternal, fmt::format("cluster metadata is damaged: {}", problem.what())};
+  } catch (const Damage& problem) {
     return Error{ErrorType::kInternal, fmt::format("cluster metadata is damaged: {}", problem.what())};
   }
 }

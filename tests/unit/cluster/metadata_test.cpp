@@ -102,5 +102,28 @@ TEST(MetadataCodec, DamageIsAnErrorNeverAnEmptyCluster) {
   EXPECT_FALSE(decode_metadata(R"({"format":2})"));
 }
 
+TEST(MetadataCodec, NumbersThatDoNotFitAndListsThatAreNoneAreDamage) {
+  const auto bytes = encode_metadata(*apply(cluster_of(1), CreateCollection{collection("docs", 1, 1), 0}));
+  const auto with = [&](const std::string& old, const std::string& replacement) {
+    const auto at = bytes.find(old);
+    EXPECT_NE(at, std::string::npos) << old;
+    return std::string(bytes).replace(at, old.size(), replacement);
+  };
+  ASSERT_TRUE(decode_metadata(with("15003", "15004")));
+  for (const auto* port : {"70000", "-1", "1e300", "15003.5", "\"15003\"", "null"}) {
+    EXPECT_FALSE(decode_metadata(with("15003", port))) << port;
+  }
+  EXPECT_FALSE(decode_metadata(with("\"epoch\":2", "\"epoch\":-2")));
+  EXPECT_FALSE(decode_metadata(with("\"epoch\":2", "\"epoch\":1e30")));
+  EXPECT_FALSE(decode_metadata(with("\"format\":1", "\"format\":4294967297")));
+  EXPECT_FALSE(decode_metadata(with("\"shards\":[0]", "\"shards\":0")));
+  for (const auto* nothing : {"null", "{}"}) {
+    const std::string list(nothing);
+    EXPECT_FALSE(decode_metadata(
+        R"({"collections":[],"epoch":1,"format":1,"next_shard_id":0,"placements":[],"nodes":)" + list + "}"))
+        << list;
+  }
+}
+
 }  // namespace
 }  // namespace vectorizer::cluster
