@@ -13,7 +13,6 @@ using index::Neighbor;
 
 /// More than wanted, so that a hit that was updated meanwhile does not cost another pass.
 constexpr std::size_t kSlack = 8;
-constexpr int kAttempts = 4;
 
 class StageTimer {
  public:
@@ -40,16 +39,18 @@ std::vector<Neighbor> with_ties(std::size_t want, std::size_t total, bool all_ti
 }  // namespace
 
 Result<std::vector<ScoredPoint>> Searcher::search(const SearchQuery& query) const {
-  for (int tries = 1; tries < kAttempts; ++tries) {
-    ASSIGN_OR_RETURN(auto result, attempt(query, false));
+  for (const Writers writers : {Writers::kIn, Writers::kIn, Writers::kOutAtTheEnd}) {
+    ASSIGN_OR_RETURN(auto result, attempt(query, writers));
     if (result) return *std::move(result);
   }
-  const std::lock_guard no_writers(state_.commit_mutex);
-  ASSIGN_OR_RETURN(auto result, attempt(query, true));
+  ASSIGN_OR_RETURN(auto result, attempt(query, Writers::kOut));
   return *std::move(result);
 }
 
-Result<std::optional<std::vector<ScoredPoint>>> Searcher::attempt(const SearchQuery& query, bool last) const {
+Result<std::optional<std::vector<ScoredPoint>>> Searcher::attempt(const SearchQuery& query, Writers writers) const {
+  std::unique_lock no_writers(state_.commit_mutex, std::defer_lock);
+  const bool last = writers == Writers::kOut;
+  if (last) no_writers.lock();
   std::optional<Pass> pass;
   {
     const StageTimer timer(state_.metrics.stage_plan);
@@ -59,7 +60,9 @@ Result<std::optional<std::vector<ScoredPoint>>> Searcher::attempt(const SearchQu
   {
     const StageTimer timer(state_.metrics.stage_index);
     if (pass->want == 0) return std::optional(std::vector<ScoredPoint>{});
-    ASSIGN_OR_RETURN(hits, settle(*pass, query, nearest(*pass, query)));
+    std::vector<Neighbor> neighbors = nearest(*pass, query);
+    if (writers == Writers::kOutAtTheEnd) no_writers.lock();
+    ASSIGN_OR_RETURN(hits, settle(*pass, query, std::move(neighbors)));
   }
   if (!hits) return std::optional<std::vector<ScoredPoint>>();
   const StageTimer timer(state_.metrics.stage_payload);

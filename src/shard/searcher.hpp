@@ -14,7 +14,8 @@ namespace vectorizer::shard {
 /// The index is searched without locks, so what it finds may be gone by then. A pass therefore ends with a look at the
 /// table: what was added since it began is scanned and merged in (a point that is being updated is found in its new
 /// version), what was removed is dropped. If that leaves too few, or the store has newer versions of the hits, the pass
-/// is repeated; the last attempt keeps the writers out. So an answer is complete as of one moment.
+/// is repeated; later attempts keep the writers out, first only from that look on, because a search of the index is long.
+/// So an answer is complete as of one moment.
 class Searcher {
  public:
   explicit Searcher(const ShardState& state) : state_(state) {}
@@ -22,6 +23,7 @@ class Searcher {
   Result<std::vector<ScoredPoint>> search(const SearchQuery& query) const;
 
  private:
+  enum class Writers { kIn, kOutAtTheEnd, kOut };
   struct Pass {
     std::shared_ptr<Generation> generation;
     SearchPlan plan;
@@ -46,7 +48,7 @@ class Searcher {
                                                  std::vector<index::Neighbor> neighbors) const;
   Result<std::optional<std::vector<ScoredPoint>>> complete(std::vector<Hit> hits, const SearchQuery& query,
                                                            bool last) const;
-  Result<std::optional<std::vector<ScoredPoint>>> attempt(const SearchQuery& query, bool last) const;
+  Result<std::optional<std::vector<ScoredPoint>>> attempt(const SearchQuery& query, Writers writers) const;
 
   const ShardState& state_;
 };
