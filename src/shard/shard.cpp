@@ -27,6 +27,10 @@ constexpr std::size_t kMinTombstones = 256;
 constexpr std::size_t kTolerableTail = 4096;
 constexpr double kSaveShare = 0.1;
 constexpr std::chrono::seconds kSaveInterval{60};
+/// Fewer changes than this share are indexed again faster than the whole index is written.
+constexpr double kLeastSaveShare = 0.001;
+/// Slots of the table that are encoded for saving while writers wait.
+constexpr std::size_t kEncodedAtOnce = 8192;
 constexpr std::chrono::seconds kRetryAfter{10};
 
 class StoreBackedShard final : public Shard {
@@ -226,8 +230,8 @@ bool StoreBackedShard::save_due(const index::IndexStats& stats) const {
   if (swapped_since_save_) return true;
   const std::uint64_t unsaved = state_.changes - saved_changes_;
   if (unsaved == 0) return false;
-  return static_cast<double>(unsaved) >= kSaveShare * static_cast<double>(stats.slots) ||
-         Clock::now() - saved_at_ >= kSaveInterval;
+  const double share = static_cast<double>(unsaved) / static_cast<double>(std::max<std::size_t>(stats.slots, 1));
+  return share >= kSaveShare || (share >= kLeastSaveShare && Clock::now() - saved_at_ >= kSaveInterval);
 }
 
 Result<void> StoreBackedShard::save_index() {
@@ -240,10 +244,15 @@ Result<void> StoreBackedShard::save_index() {
     std::error_code ignored;
     std::filesystem::remove(file, ignored);
   } else {
-    std::string table;
+    std::size_t slots = 0;
     {
       const std::shared_lock lock(state_.table_mutex);
-      table = generation->table.encode();
+      slots = generation->table.slots();
+    }
+    std::string table = SlotTable::encode_start(slots);
+    for (std::size_t begin = 0; begin < slots; begin += kEncodedAtOnce) {
+      const std::shared_lock lock(state_.table_mutex);
+      generation->table.encode_slots(table, begin, std::min(slots, begin + kEncodedAtOnce));
     }
     RETURN_IF_ERROR(generation->index->save(file, table));
   }

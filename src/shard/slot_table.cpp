@@ -115,10 +115,21 @@ std::vector<std::uint32_t> SlotTable::grown(std::size_t more) const {
 }
 
 std::string SlotTable::encode() const {
+  std::string out = encode_start(entries_.size());
+  encode_slots(out, 0, entries_.size());
+  return out;
+}
+
+std::string SlotTable::encode_start(std::size_t slots) {
   std::string out(kMagic);
   put<std::uint32_t>(out, kVersion);
-  put<std::uint64_t>(out, entries_.size());
-  for (const SlotEntry& entry : entries_) {
+  put<std::uint64_t>(out, slots);
+  return out;
+}
+
+void SlotTable::encode_slots(std::string& out, std::size_t begin, std::size_t end) const {
+  for (std::size_t slot = begin; slot < end; ++slot) {
+    const SlotEntry& entry = entries_[slot];
     if (!entry.live) {
       put<std::uint16_t>(out, 0);
       continue;
@@ -128,7 +139,6 @@ std::string SlotTable::encode() const {
     out += id;
     put<std::uint64_t>(out, entry.sequence);
   }
-  return out;
 }
 
 Result<std::vector<SavedSlot>> SlotTable::decode(std::string_view bytes) {

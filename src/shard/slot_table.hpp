@@ -66,6 +66,10 @@ class SlotTable {
 
   /// The bytes that are kept in the saved index: docs/formats/slot-table.md.
   std::string encode() const;
+  /// The same in parts, between which the table may change: the start, then all slots below `slots` in order. An id that
+  /// moves meanwhile is in its old slot or in none, because its new one is not below `slots`.
+  static std::string encode_start(std::size_t slots);
+  void encode_slots(std::string& out, std::size_t begin, std::size_t end) const;
   static Result<std::vector<SavedSlot>> decode(std::string_view bytes);
 
  private:

@@ -71,6 +71,23 @@ TEST(SlotTable, ComesBackFromItsBytes) {
   EXPECT_EQ((*saved)[1].sequence, 5U);
 }
 
+TEST(SlotTable, EncodedInPartsTellsOfAnIdThatMovesMeanwhileAtMostOnce) {
+  SlotTable table;
+  for (std::uint64_t id = 0; id < 4; ++id) table.append(PointId(id), id + 1, {});
+
+  std::string bytes = SlotTable::encode_start(table.slots());
+  table.encode_slots(bytes, 0, 2);
+  for (const Slot slot : {1U, 3U}) table.append(table.remove(slot).id, slot + 10, {});
+  table.encode_slots(bytes, 2, 4);
+
+  const auto saved = SlotTable::decode(bytes);
+  ASSERT_TRUE(saved);
+  ASSERT_EQ(saved->size(), 3U);
+  EXPECT_EQ((*saved)[1].id, PointId(1));
+  EXPECT_EQ((*saved)[1].sequence, 2U);
+  EXPECT_EQ((*saved)[2].id, PointId(2));
+}
+
 TEST(SlotTable, RefusesEveryTruncationAndForeignBytes) {
   SlotTable table;
   table.append(PointId(7), 3, {});
