@@ -29,7 +29,7 @@ class StageTimer {
 /// At least `want` of `total`, and all that are as near as the last of them when `all_ties`. `run(limit)` searches.
 template <typename Run>
 std::vector<Neighbor> with_ties(std::size_t want, std::size_t total, bool all_ties, const Run& run) {
-  for (std::size_t limit = want + kSlack;; limit = std::min(total, limit * 4)) {
+  for (std::size_t limit = want + kSlack;; limit = std::min(total, limit * 16)) {
     std::vector<Neighbor> found = run(limit);
     const bool cut_through_ties = found.size() >= limit && found.back().distance <= found[want - 1].distance;
     if (!all_ties || !cut_through_ties || limit >= total) return found;
@@ -139,29 +139,33 @@ Result<std::optional<std::vector<Searcher::Hit>>> Searcher::settle(const Pass& p
     neighbors.insert(neighbors.end(), found.begin(), found.end());
   }
 
-  std::vector<Hit> hits;
-  hits.reserve(neighbors.size());
-  for (const Neighbor& neighbor : neighbors) {
-    if (const SlotEntry* entry = table.live(neighbor.slot))
-      hits.push_back(Hit{neighbor.distance, neighbor.slot, entry});
-  }
-  if (hits.size() < pass.want) {
-    const auto alive = [&](Slot slot) { return table.live(slot) != nullptr; };
+  const auto alive = [&](Slot slot) { return table.live(slot) != nullptr; };
+  std::erase_if(neighbors, [&](const Neighbor& hit) { return !alive(hit.slot); });
+  if (neighbors.size() < pass.want) {
     const auto& slots = pass.plan.slots;
     const std::size_t exist =
         filtered ? static_cast<std::size_t>(std::count_if(slots.begin(), slots.end(), alive)) + fresh.size()
                  : table.live_count();
-    if (hits.size() < std::min(pass.want, exist) && !pass.last) return std::optional<std::vector<Hit>>();
+    if (neighbors.size() < std::min(pass.want, exist) && !pass.last) return std::optional<std::vector<Hit>>();
   }
-  std::sort(hits.begin(), hits.end(), [](const Hit& a, const Hit& b) {
-    return a.distance != b.distance ? a.distance < b.distance : a.entry->id < b.entry->id;
-  });
-  if (hits.size() > pass.want) hits.resize(pass.want);
-  for (Hit& hit : hits) {
-    hit.sequence = hit.entry->sequence;
-    hit.payload_in_store = hit.entry->payload_in_store;
-    hit.point.id = hit.entry->id;
-    if (query.projection.with_payload) hit.point.payload = hit.entry->payload;
+  // Cut before anything is made of them: with ties there can be as many as there are vectors.
+  const auto count = static_cast<std::ptrdiff_t>(std::min(pass.want, neighbors.size()));
+  std::partial_sort(neighbors.begin(), neighbors.begin() + count, neighbors.end(),
+                    [&](const Neighbor& a, const Neighbor& b) {
+                      if (a.distance != b.distance) return a.distance < b.distance;
+                      return table.live(a.slot)->id < table.live(b.slot)->id;
+                    });
+  neighbors.resize(static_cast<std::size_t>(count));
+  std::vector<Hit> hits;
+  hits.reserve(neighbors.size());
+  for (const Neighbor& neighbor : neighbors) {
+    const SlotEntry& entry = *table.live(neighbor.slot);
+    Hit& hit = hits.emplace_back();
+    hit.distance = neighbor.distance;
+    hit.sequence = entry.sequence;
+    hit.payload_in_store = entry.payload_in_store;
+    hit.point.id = entry.id;
+    if (query.projection.with_payload) hit.point.payload = entry.payload;
   }
   return std::optional(std::move(hits));
 }

@@ -34,9 +34,7 @@ class Searcher {
     index::SearchParams params;
   };
   struct Hit {
-    float distance;
-    Slot slot;
-    const SlotEntry* entry;  ///< valid while the table is locked
+    float distance = 0;
     SequenceNumber sequence = 0;
     bool payload_in_store = false;
     ScoredPoint point;
