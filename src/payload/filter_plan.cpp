@@ -108,13 +108,18 @@ class Plan {
            std::holds_alternative<Range>(condition.test);
   }
 
+  template <typename Iterator>
+  static void add_all(std::pair<Iterator, Iterator> range, Bitmap& out) {
+    for (auto at = range.first; at != range.second; ++at) out.add(at->second);
+  }
+
   Bounds holds(const PayloadPath& /*path*/, const HasId& has_id) const {
     Bitmap out;
     for (const auto& id : has_id.ids) {
       if (id.is_integer()) {
-        if (const auto at = state_.numbers.find(id.number()); at != state_.numbers.end()) out.add(at->second);
-      } else if (const auto at = state_.texts.find(id.text()); at != state_.texts.end()) {
-        out.add(at->second);
+        add_all(state_.numbers.equal_range(id.number()), out);
+      } else {
+        add_all(state_.texts.equal_range(id.text()), out);
       }
     }
     return {std::move(out), std::nullopt};

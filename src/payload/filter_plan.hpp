@@ -13,8 +13,9 @@ struct IndexState {
   std::unordered_map<std::string, PathIndex> paths;  ///< by format_payload_path; never shrinks
   bool untracked = false;                            ///< some payload had a path past the budget
   Bitmap all;                                        ///< the slots that were added and not removed
-  std::unordered_map<std::uint64_t, Slot> numbers;   ///< points by integer id
-  std::unordered_map<std::string, Slot> texts;       ///< points by text id
+  /// Points by id. One that is being updated has two slots until the old one is removed.
+  std::unordered_multimap<std::uint64_t, Slot> numbers;
+  std::unordered_multimap<std::string, Slot> texts;
 };
 
 /// The slots of `state` for which `filter` holds, as tightly as the index can tell.

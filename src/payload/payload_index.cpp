@@ -22,9 +22,9 @@ class BitmapPayloadIndex final : public PayloadIndex {
     const auto lock = lock_for_writing();
     state_.all.add(slot);
     if (id.is_integer()) {
-      state_.numbers[id.number()] = slot;
+      state_.numbers.emplace(id.number(), slot);
     } else {
-      state_.texts[id.text()] = slot;
+      state_.texts.emplace(id.text(), slot);
     }
     for (const auto& [path, path_facts] : facts) {
       auto at = state_.paths.find(path);
@@ -44,7 +44,7 @@ class BitmapPayloadIndex final : public PayloadIndex {
     const PayloadFacts facts = facts_of(payload);
     const auto lock = lock_for_writing();
     state_.all.remove(slot);
-    // An update adds the point's new slot first: the id is no longer this slot's.
+    // An update adds the point's new slot first, which keeps the id.
     if (id.is_integer()) {
       erase_if_at(state_.numbers, id.number(), slot);
     } else {
@@ -91,8 +91,9 @@ class BitmapPayloadIndex final : public PayloadIndex {
  private:
   template <typename Ids, typename Key>
   static void erase_if_at(Ids& ids, const Key& key, Slot slot) {
-    const auto at = ids.find(key);
-    if (at != ids.end() && at->second == slot) ids.erase(at);
+    auto [at, end] = ids.equal_range(key);
+    while (at != end && at->second != slot) ++at;
+    if (at != end) ids.erase(at);
   }
 
   std::unique_lock<std::shared_mutex> lock_for_writing() {

@@ -126,6 +126,9 @@ TEST(PayloadIndex, MinShouldMindsASlotThatWasRemovedWithoutItsPayload) {
 TEST(PayloadIndex, AnUpdateMovesTheIdToTheNewSlot) {
   const auto index = index_of({R"({"c":"red"})"});
   index->add(1, PointId(std::uint64_t{100}), R"({"c":"blue"})");
+  // Until the old slot is removed readers may still have it: neither is missing, nor does one stay in when excluded.
+  EXPECT_THAT(index->match(must(R"({"has_id":[100]})")).slots, ElementsAre(0, 1));
+  EXPECT_THAT(index->match(parsed(R"({"must_not":[{"has_id":[100]}]})")).slots, IsEmpty());
   index->remove(0, PointId(std::uint64_t{100}), R"({"c":"red"})");
   EXPECT_THAT(index->match(must(R"({"has_id":[100]})")).slots, ElementsAre(1));
   EXPECT_THAT(index->match(must(R"({"key":"c","match":{"value":"red"}})")).slots, IsEmpty());
