@@ -66,8 +66,9 @@ Result<void> Graph::read_node(FileReader& in, Slot slot, std::size_t count) {
   std::memcpy(hnsw_->getDataByInternalId(slot), &slot, sizeof slot);
   hnsw_->setExternalLabel(slot, slot);
   if (levels > 0) {
-    hnsw_->linkLists_[slot] =
-        static_cast<char*>(std::calloc(levels, hnsw_->size_links_per_element_));  // it calls free()
+    // hnswlib calls free(), and reads the link after the last one to prefetch it.
+    const std::size_t bytes = levels * hnsw_->size_links_per_element_ + sizeof(Slot);
+    hnsw_->linkLists_[slot] = static_cast<char*>(std::calloc(1, bytes));
     if (hnsw_->linkLists_[slot] == nullptr) throw std::bad_alloc();
     hnsw_->element_levels_[slot] = static_cast<int>(levels);
   }

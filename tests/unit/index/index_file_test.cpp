@@ -81,6 +81,23 @@ TEST_F(IndexFile, GrowsOnAfterLoading) {
   for (Slot slot = 0; slot < 600; slot += 10) EXPECT_EQ(loaded->index->search(rows_.row(slot), {}).at(0).slot, slot);
 }
 
+// With two links a node many lists are full, and hnswlib looks one link further, which AddressSanitizer sees.
+TEST_F(IndexFile, FullLinkListsAreNotReadPastTheirEndWhenALoadedIndexGrows) {
+  auto options = options_;
+  options.m = 2;
+  rows_ = testing::generated_vectors(400, 24, 1);
+  const auto index = make_vector_index(options);
+  add_rows(*index, rows_);
+  index_all(*index);
+  ASSERT_TRUE(index->save(file_, ""));
+  auto loaded = load_vector_index(options, file_);
+  ASSERT_TRUE(loaded) << loaded.error().message;
+  for (Slot slot = 0; slot < 400; ++slot) restore_vector(*loaded->index, slot, rows_.row(slot));
+  add_rows(*loaded->index, testing::generated_vectors(400, 24, 2));
+  index_all(*loaded->index);
+  EXPECT_EQ(loaded->index->stats().indexed, 800U);
+}
+
 TEST_F(IndexFile, SlotsThatAreNotRestoredStillLeadToTheOthers) {
   const auto index = make(1000, 1000);
   ASSERT_TRUE(index->save(file_, ""));
