@@ -14,9 +14,7 @@ void Committer::commit(std::span<PendingWrite* const> group) {
   if (outcome) return;
   if (outcome.error().type == ErrorType::kStorageFull && group.size() > 1) {
     // Deletes are still welcome on a full disk: the writer of an upsert must not take them down with it.
-    for (PendingWrite* const& write : group) {
-      if (auto alone = commit_together(std::span(&write, 1)); !alone) write->result = alone.error();
-    }
+    commit_each(group);
     return;
   }
   for (PendingWrite* write : group) {
@@ -24,9 +22,21 @@ void Committer::commit(std::span<PendingWrite* const> group) {
   }
 }
 
+void Committer::commit_each(std::span<PendingWrite* const> group) {
+  for (PendingWrite* const& write : group) {
+    Result<void> alone = reconcile();
+    if (alone) alone = commit_together(std::span(&write, 1));
+    if (!alone) write->result = alone.error();
+  }
+}
+
 Result<void> Committer::commit_together(std::span<PendingWrite* const> group) {
   Resolver resolver(state_.generation->table, *state_.store, state_.store->applied_sequence() + 1);
-  RETURN_IF_ERROR(resolver.prefetch(group));
+  if (auto read = resolver.prefetch(group); !read) {
+    if (group.size() == 1) return read;
+    commit_each(group);  // a point that cannot be read is the error of the writer who needs it, not of the others
+    return {};
+  }
   for (PendingWrite* write : group) write->result = resolver.resolve(write->ops);
   if (resolver.writes().empty()) return {};
   const auto final_writes = resolver.final_writes();

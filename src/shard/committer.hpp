@@ -19,6 +19,8 @@ class Committer {
 
  private:
   Result<void> commit_together(std::span<PendingWrite* const> group);
+  /// One batch for each, where together they fail.
+  void commit_each(std::span<PendingWrite* const> group);
   /// Makes the final writes of a batch visible. `stored` has the long payloads of what they replace. Without memory the
   /// process ends here: what is stored is recovered, but slots that only the index has would shift all later ones.
   void apply(std::span<const storage::StoredWrite* const> writes, const PointsById& stored) noexcept;

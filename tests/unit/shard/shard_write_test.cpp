@@ -245,5 +245,52 @@ TEST(ShardWrite, AFullDiskFailsTheUpsertsOfAGroupAndNotItsDeletes) {
   EXPECT_EQ(state.generation->index->stats().live, 1U);
 }
 
+/// Cannot read point 1.
+class DamagedStore final : public storage::ShardStore {
+ public:
+  Result<void> write(std::span<const storage::StoredWrite> writes) override { return store_.write(writes); }
+  Result<std::optional<storage::StoredPoint>> get(const PointId& id) const override { return store_.get(id); }
+  Result<std::vector<std::optional<storage::StoredPoint>>> get_many(std::span<const PointId> ids) const override {
+    if (std::find(ids.begin(), ids.end(), PointId(1)) != ids.end()) return Error{ErrorType::kInternal, "damaged"};
+    return store_.get_many(ids);
+  }
+  Result<void> scan(const std::optional<PointId>& after,
+                    const std::function<bool(storage::StoredPoint&&)>& visit) const override {
+    return store_.scan(after, visit);
+  }
+  storage::SequenceNumber applied_sequence() const override { return store_.applied_sequence(); }
+
+ private:
+  testing::MemoryShardStore store_;
+};
+
+TEST(ShardWrite, APointThatCannotBeReadFailsOnlyTheCallThatNeedsIt) {
+  MetricsRegistry registry;
+  ShardMetrics metrics(registry);
+  ShardOptions options;
+  options.collection.dimension = 1;
+  ShardState state(options, std::make_unique<DamagedStore>(), metrics);
+  state.generation = make_generation(options);
+  Committer committer(state);
+  const auto commit = [&](const std::vector<std::vector<WriteOp>>& calls) {
+    std::vector<PendingWrite> writes(calls.size());
+    std::vector<PendingWrite*> group;
+    for (std::size_t i = 0; i < calls.size(); ++i) {
+      writes[i].ops = calls[i];
+      group.push_back(&writes[i]);
+    }
+    committer.commit(group);
+    return writes;
+  };
+  commit({{upsert(1, {1}), upsert(2, {2})}});
+
+  const auto writes = commit({{patch(1, {}, R"({"a":1})")}, {upsert(3, {3})}, {patch(2, {5}, "")}});
+
+  EXPECT_EQ(writes[0].result.error().type, ErrorType::kInternal);
+  EXPECT_EQ(*writes[1].result, std::vector{kApplied});
+  EXPECT_EQ(*writes[2].result, std::vector{kApplied});
+  EXPECT_EQ(state.generation->table.live_count(), 3U);
+}
+
 }  // namespace
 }  // namespace vectorizer::shard
