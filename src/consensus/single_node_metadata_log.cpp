@@ -27,7 +27,11 @@ class SingleNodeMetadataLog final : public cluster::MetadataLog {
     {
       const std::lock_guard lock(order_mutex_);
       ASSIGN_OR_RETURN(auto next, cluster::apply(*current_.get(), command));
-      RETURN_IF_ERROR(database_.put_local(kKey, cluster::encode_metadata(next)));
+      if (auto stored = database_.put_local(kKey, cluster::encode_metadata(next)); !stored) {
+        // The log may have kept it: what holds goes behind it, so that a restart does not find a drop that was refused.
+        static_cast<void>(database_.put_local(kKey, cluster::encode_metadata(*current_.get())));
+        return stored.error();
+      }
       decided = std::make_shared<const ClusterMetadata>(std::move(next));
       current_.set(decided);
     }
