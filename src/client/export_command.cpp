@@ -25,12 +25,16 @@ struct ExportOptions {
   std::size_t batch = 500;
 };
 
-/// Where the rows go: stdout, or a file that gets its name only when it is whole.
+/// Where the rows go: stdout, or a file that gets its name only when it is whole. What is there and is no regular file,
+/// such as a pipe or /dev/null, is written to and not replaced.
 class Output {
  public:
   static Result<Output> open(const std::string& path) {
     Output output(path);
     if (path == "-") return output;
+    std::error_code ignored;
+    const auto there = std::filesystem::status(path, ignored);
+    output.in_place_ = std::filesystem::exists(there) && !std::filesystem::is_regular_file(there);
     output.file_.reset(std::fopen(output.partial().c_str(), "wb"));
     if (!output.file_) return output.write_error();
     return output;
@@ -43,6 +47,7 @@ class Output {
     if (std::fflush(stream()) != 0) return write_error();
     if (!file_) return {};
     if (std::fclose(file_.release()) != 0) return write_error();
+    if (in_place_) return {};
     std::error_code failed;
     std::filesystem::rename(partial(), path_, failed);
     if (failed) return Error{ErrorType::kInternal, fmt::format("{}: {}", path_, failed.message())};
@@ -55,12 +60,13 @@ class Output {
   };
   explicit Output(std::string path) : path_(std::move(path)) {}
   std::FILE* stream() const { return file_ ? file_.get() : stdout; }
-  std::string partial() const { return path_ + ".partial"; }
+  std::string partial() const { return in_place_ ? path_ : path_ + ".partial"; }
   Error write_error() const {
     return Error{ErrorType::kInternal, fmt::format("{}: cannot write: {}", path_, std::strerror(errno))};
   }
 
   std::string path_;
+  bool in_place_ = false;
   std::unique_ptr<std::FILE, Close> file_;
 };
 

@@ -86,6 +86,7 @@ class JsonlReader : public VectorReader {
   Result<bool> read(Record& record) {
     ASSIGN_OR_RETURN(const bool more, source_.read_line(line_, kMaxLineBytes));
     if (!more) return false;
+    if (row_ == 0 && line_.starts_with("\xEF\xBB\xBF")) line_.erase(0, 3);  // some editors begin a file so
     auto parsed =
         line_.empty() ? Result<Record>(Error{ErrorType::kValidation, "the line is empty"}) : read_record(line_);
     if (!parsed) return row_error(source_.name(), row_, parsed.error().message);

@@ -2,6 +2,7 @@
 
 import json
 import os
+import stat
 import struct
 import subprocess
 
@@ -71,6 +72,16 @@ class ImportTest(harness.ServerTest):
             self.assertEqual(exported, second.read())
         self.assertEqual(len(exported.splitlines()), len(vectors))
         self.assertEqual(json.loads(exported.splitlines()[0])["id"], 1)
+
+    def test_export_writes_into_a_pipe_and_leaves_it_there(self):
+        self.expect(self.client.post("/collections", {"name": "a", "dimension": 1}), 201)
+        self.expect(self.client.post("/collections/a/vectors", {"vectors": [{"id": 1, "vector": [1]}]}))
+        pipe = os.path.join(self.server.home, "pipe")
+        os.mkfifo(pipe)
+        with os.fdopen(os.open(pipe, os.O_RDONLY | os.O_NONBLOCK), encoding="utf-8") as reader:
+            self.run_command("export", "--collection", "a", "--output", pipe)
+            self.assertEqual(json.loads(reader.read())["id"], 1)
+        self.assertTrue(stat.S_ISFIFO(os.stat(pipe).st_mode))
 
     def test_an_interrupted_import_goes_on(self):
         path = self.write_fvecs("many.fvecs", [[i % 97, i % 89, i, 1] for i in range(30000)])

@@ -129,6 +129,7 @@ TEST_F(VectorReaderTest, ReadsJsonLinesAndNamesTheBadOne) {
   const std::string good = R"({"id":"a","vector":[1,2.5],"payload":{"x":1}})"
                            "\n";
   EXPECT_EQ(read_all(write_gzip("a.jsonl.gz", good + R"({"vector":[3,4]})")).vectors, (Rows{{1, 2.5F}, {3, 4}}));
+  EXPECT_EQ(read_all(write("bom.jsonl", "\xEF\xBB\xBF" + good)).vectors, (Rows{{1, 2.5F}}));
   EXPECT_NE(read_all(write("b.jsonl", good + "\n")).error.find("row 1: the line is empty"), std::string::npos);
   EXPECT_NE(read_all(write("c.jsonl", good + R"({"vector":[1]})")).error.find("dimension 1, but row 0 has 2"),
             std::string::npos);
