@@ -165,6 +165,10 @@ BULK = [
     ("POST", f"{V}/scroll", {"page": 2}, *INVALID, "page"),
     ("POST", f"{V}/count", {"filters": {}}, *INVALID, "filters"),
     ("POST", f"{V}/count", b'{"filter":', 400, "bad_json", None),
+    ("POST", f"{V}/count", b"[1", 400, "bad_json", None),
+    ("POST", f"{V}/count", b'{"filter":[1}', 400, "bad_json", None),
+    ("POST", f"{V}/get", b'{"ids":tru}', 400, "bad_json", None),
+    ("POST", f"{V}/count", b'\xef\xbb\xbf{}', 400, "bad_json", None),
 ]
 
 FILTERS = [

@@ -115,6 +115,10 @@ Result<Response> cancel_migration(const Services& services, const Request& reque
 /// This node's version and digest; a member that could not be asked has none, and then nobody claims agreement.
 Result<Response> sync(const Services& services, const Request& request) {
   RETURN_IF_ERROR(check_query(request, {}));
+  if (!request.body.empty()) {
+    RETURN_IF_ERROR(check_json_body(request));
+    RETURN_IF_ERROR(check_no_members(request.body, services.limits));
+  }
   const auto self = services.cluster.self();
   json nodes = json::object();
   bool in_sync = true;

@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
@@ -26,6 +27,9 @@ Result<Response> create(const Services& services, const Request& request) {
         "limit", services.limits.max_collections);
   }
   ASSIGN_OR_RETURN(const auto info, services.collections.create(config));
+  spdlog::info("collection {} created: dimension {}, {}, {} shards request_id={}", info.config.name,
+               info.config.dimension, metric_name(info.config.metric), info.config.sharding.shard_count,
+               request.request_id);
   return json_response(dump({{"status", "created"}, {"collection", collection_json(info)}}), 201);
 }
 
@@ -54,6 +58,7 @@ Result<Response> alter(const Services& services, const Request& request) {
   const auto checked = apply_collection_patch(current->config, patch);
   if (!checked) return checked.error();
   ASSIGN_OR_RETURN(const auto info, services.collections.alter(name, patch));
+  spdlog::info("collection {} altered request_id={}", name, request.request_id);
   return json_response(dump({{"status", "updated"}, {"collection", collection_json(info)}}));
 }
 
@@ -61,6 +66,7 @@ Result<Response> drop(const Services& services, const Request& request) {
   RETURN_IF_ERROR(check_query(request, {}));
   ASSIGN_OR_RETURN(const auto name, collection_of(request));
   RETURN_IF_ERROR(services.collections.drop(name));
+  spdlog::info("collection {} deleted request_id={}", name, request.request_id);
   return json_response(R"({"status":"deleted"})");
 }
 

@@ -16,6 +16,9 @@ Result<void> check_query(const Request& request, std::initializer_list<std::stri
     if (std::find(allowed.begin(), allowed.end(), name) == allowed.end()) {
       return invalid_field(printable(name), "is not a known query parameter");
     }
+    const auto times = std::count_if(request.query.begin(), request.query.end(),
+                                     [&](const auto& parameter) { return parameter.first == name; });
+    if (times > 1) return invalid_field(name, "is there twice");
   }
   return {};
 }
@@ -48,7 +51,7 @@ Result<std::string> collection_of(const Request& request) {
   const std::string& name = request.params.at(0);
   if (valid_collection_name(name)) return name;
   const auto shown = printable(name);
-  return Error{ErrorType::kCollectionNotFound, fmt::format("collection '{}' does not exist", shown)}.with("collection",
+  return Error{ErrorType::kCollectionNotFound, fmt::format("collection '{}' does not exist", shown)}.with("name",
                                                                                                           shown);
 }
 

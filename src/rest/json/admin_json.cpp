@@ -185,6 +185,12 @@ Result<RebalanceBody> parse_rebalance(std::string_view body, const config::Limit
   return out;
 }
 
+Result<void> check_no_members(std::string_view body, const config::LimitSettings& limits) {
+  ASSIGN_OR_RETURN(const json object, parse_admin_object(body, {}, limits));
+  (void)object;
+  return {};
+}
+
 Result<coordinator::NodeView> parse_new_node(std::string_view body, const config::LimitSettings& limits) {
   ASSIGN_OR_RETURN(const json object, parse_admin_object(body, {"id", "address", "grpc_port"}, limits));
   coordinator::NodeView node;

@@ -38,6 +38,8 @@ struct RebalanceBody {
 };
 /// The body of POST /rebalance; none is the default.
 Result<RebalanceBody> parse_rebalance(std::string_view body, const config::LimitSettings& limits);
+/// The body of POST /sync: an object without members.
+Result<void> check_no_members(std::string_view body, const config::LimitSettings& limits);
 /// The body of POST /nodes.
 Result<coordinator::NodeView> parse_new_node(std::string_view body, const config::LimitSettings& limits);
 /// The body of POST /shards/{id}/allocate.

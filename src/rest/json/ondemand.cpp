@@ -28,6 +28,37 @@ Error explain_malformed(std::string_view body, const config::LimitSettings& limi
   return found;
 }
 
+/// Accepts any text that is JSON by its grammar, whatever its numbers are; keeps nothing of it.
+class Grammar : public nlohmann::json_sax<nlohmann::json> {
+ public:
+  bool null() override { return true; }
+  bool boolean(bool /*value*/) override { return true; }
+  bool number_integer(number_integer_t /*value*/) override { return true; }
+  bool number_unsigned(number_unsigned_t /*value*/) override { return true; }
+  bool number_float(number_float_t /*value*/, const string_t& /*text*/) override { return true; }
+  bool string(string_t& /*value*/) override { return true; }
+  bool binary(binary_t& /*value*/) override { return true; }
+  bool start_object(std::size_t /*size*/) override { return true; }
+  bool key(string_t& /*name*/) override { return true; }
+  bool end_object() override { return true; }
+  bool start_array(std::size_t /*size*/) override { return true; }
+  bool end_array() override { return true; }
+  bool parse_error(std::size_t /*at*/, const std::string& /*token*/, const nlohmann::json::exception& why) override {
+    broken_ = dynamic_cast<const nlohmann::json::out_of_range*>(&why) == nullptr;  // else only a number's range
+    return false;
+  }
+  bool broken() const { return broken_; }
+
+ private:
+  bool broken_ = false;
+};
+
+bool is_broken(std::string_view body) {
+  Grammar grammar;
+  nlohmann::json::sax_parse(body.begin(), body.end(), &grammar);
+  return grammar.broken();
+}
+
 Result<ondemand::json_type> type_of(JsonValue& value) {
   ondemand::json_type type;
   if (value.type().get(type) != SUCCESS) return malformed_json();
@@ -73,7 +104,7 @@ Result<void> check_value(JsonValue value, const FieldPath& path, std::uint32_t d
   return malformed_json();
 }
 
-Result<void> read_document(ondemand::parser& parser, std::string_view body, const config::LimitSettings& limits,
+Result<void> read_document(ondemand::parser& parser, std::string_view body,
                            const std::function<Result<void>(JsonObject&)>& read) {
   ondemand::document document;
   const simdjson::padded_string_view padded(body.data(), body.size(), body.size() + Request::kBodyPadding);
@@ -81,7 +112,7 @@ Result<void> read_document(ondemand::parser& parser, std::string_view body, cons
   ondemand::json_type type;
   if (document.type().get(type) != SUCCESS) return malformed_json();
   if (type != ondemand::json_type::object) {
-    return explain_malformed(body, limits, invalid_field("body", "must be a JSON object"));
+    return invalid_field("body", "must be a JSON object");
   }
   JsonObject object;
   if (document.get_object().get(object) != SUCCESS) return malformed_json();
@@ -101,9 +132,14 @@ Result<void> read_object(std::string_view body, const config::LimitSettings& lim
                          const std::function<Result<void>(JsonObject&)>& read) {
   if (body.empty()) return explain_malformed(body, limits, malformed_json());
   thread_local ondemand::parser parser;
-  auto outcome = read_document(parser, body, limits, read);
+  auto outcome = read_document(parser, body, read);
   if (parser.capacity() > kKeptParserBytes) parser = ondemand::parser();
-  if (!outcome && outcome.error().type == ErrorType::kBadJson) return explain_malformed(body, limits, outcome.error());
+  if (outcome) return outcome;
+  const auto type = outcome.error().type;
+  if (type == ErrorType::kBadJson) return explain_malformed(body, limits, outcome.error());
+  // What is wrong with a member says little when the text is no JSON: `{"ids":tru}`.
+  const bool about_member = type == ErrorType::kValidation || type == ErrorType::kDimensionMismatch;
+  if (about_member && is_broken(body)) return explain_malformed(body, limits, malformed_json());
   return outcome;
 }
 

@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <iterator>
+#include <limits>
 
 #include "json/cursor.hpp"
 #include "vectorizer/base/json_text.hpp"
@@ -12,6 +14,8 @@ namespace {
 
 // A float of a typical embedding takes about 12 characters.
 constexpr std::size_t kFloatBytes = 13;
+/// A dot product may overflow f32, and JSON has no infinity.
+constexpr float kLargest = std::numeric_limits<float>::max();
 
 void append_vector(std::string& out, const std::vector<float>& vector) {
   out += '[';
@@ -39,7 +43,7 @@ void append_hit(std::string& out, const ScoredPoint& hit, const Projection& what
   out += "{\"id\":";
   hit.id.append_json(out);
   out += ",\"score\":";
-  append_json_float(out, hit.score);
+  append_json_float(out, std::clamp(hit.score, -kLargest, kLargest));
   append_parts(out, hit.payload, hit.vector, what);
   out += '}';
 }

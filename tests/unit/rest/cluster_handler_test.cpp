@@ -142,6 +142,8 @@ TEST_F(ClusterRoutes, BadInputNamesItsField) {
       {"rebalance flag", post_, kBase + "/rebalance", R"({"force":1})", 400, "validation_error", "force"},
       {"rebalance dry", post_, kBase + "/rebalance", R"({"dry_run":"x"})", 400, "validation_error", "dry_run"},
       {"rebalance unknown", post_, kBase + "/rebalance", R"({"dry":true})", 400, "validation_error", "dry"},
+      {"sync json", post_, kBase + "/sync", "{", 400, "bad_json", ""},
+      {"sync unknown", post_, kBase + "/sync", R"({"force":true})", 400, "validation_error", "force"},
       {"migration", Method::kDelete, kBase + "/migrations/9", "", 404, "not_found", ""},
       {"migration id", Method::kDelete, kBase + "/migrations/x", "", 400, "validation_error", "migration_id"},
       {"shard", get_, kBase + "/shards/99", "", 404, "not_found", ""},

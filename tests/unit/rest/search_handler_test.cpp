@@ -1,4 +1,5 @@
 #include <cstring>
+#include <limits>
 
 #include "handler_fixture.hpp"
 
@@ -59,6 +60,15 @@ TEST_F(SearchRoutes, DefaultsAreThoseOfTheContract) {
   EXPECT_EQ(query.offset, 0U);
   EXPECT_FALSE(query.allow_partial || query.exact || query.rescore || query.ef || query.score_threshold);
   EXPECT_EQ(query.timeout_ms, server.read_timeout_ms);
+}
+
+TEST_F(SearchRoutes, AScoreThatOverflowsIsANumber) {
+  add(PointId(3), {3e38F, 0, 0}, "");
+  add(PointId(4), {-3e38F, 0, 0}, "");
+  const auto reply = post(kSearch, R"({"vector":[10,0,0]})");
+  const auto& results = reply.body["results"];
+  EXPECT_EQ(results[0]["score"].get<float>(), std::numeric_limits<float>::max());
+  EXPECT_EQ(results[4]["score"].get<float>(), std::numeric_limits<float>::lowest());
 }
 
 TEST_F(SearchRoutes, ShardsThatFailedAreNamed) {
