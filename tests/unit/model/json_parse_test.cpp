@@ -42,8 +42,9 @@ TEST(JsonParse, NamesTheByteWhereItStopped) {
 }
 
 TEST(JsonParse, RefusesWhatIsNotJson) {
-  for (const std::string_view text : {"", " ", "NaN", "Infinity", "[1e999]", "{'a':1}", "[01]", "[1,]", "\"\\ud800\"",
-                                      "\"\xed\xa0\x80\"", "\"\xc0\xaf\"", "{\"\xf8\":1}", "\"\x01\"", "[", "]", "\xEF\xBB\xBF[]"}) {
+  for (const std::string_view text :
+       {"", " ", "NaN", "Infinity", "[1e999]", "{'a':1}", "[01]", "[1,]", "\"\\ud800\"", "\"\xed\xa0\x80\"",
+        "\"\xc0\xaf\"", "{\"\xf8\":1}", "\"\x01\"", "[", "]", "\xEF\xBB\xBF[]"}) {
     const auto parsed = parse_json(text);
     EXPECT_FALSE(parsed) << text;
     if (!parsed) {
