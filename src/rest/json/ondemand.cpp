@@ -106,6 +106,7 @@ Result<void> check_value(JsonValue value, const FieldPath& path, std::uint32_t d
 
 Result<void> read_document(ondemand::parser& parser, std::string_view body,
                            const std::function<Result<void>(JsonObject&)>& read) {
+  if (body.starts_with("\xEF\xBB\xBF")) return malformed_json();  // newer versions of simdjson skip it
   ondemand::document document;
   const simdjson::padded_string_view padded(body.data(), body.size(), body.size() + Request::kBodyPadding);
   if (parser.iterate(padded).get(document) != SUCCESS) return malformed_json();
