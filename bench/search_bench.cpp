@@ -187,7 +187,8 @@ double server_recall(const Options& options, const DataSet& set, const std::vect
   std::size_t found = 0;
   for (std::size_t i = 0; i < requests.size(); ++i) {
     std::vector<std::uint64_t> ids;
-    for (const auto& hit : nlohmann::json::parse(connection.exchange(requests[i])).at("results")) {
+    const auto reply = nlohmann::json::parse(connection.exchange(requests[i]));
+    for (const auto& hit : reply.at("results")) {
       ids.push_back(hit.at("id").get<std::uint64_t>());
     }
     found += hits(set, i, ids);
