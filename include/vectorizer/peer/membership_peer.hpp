@@ -1,0 +1,104 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "vectorizer/base/result.hpp"
+#include "vectorizer/model/collection_config.hpp"
+#include "vectorizer/model/log_entry.hpp"
+
+namespace vectorizer::peer {
+
+/// How far a process is on its way into a cluster; kept in its identity file.
+///
+///   kVirgin ──> kClaimed(cluster, by) ──> kMember
+///      └──────> kJoining(cluster) ─────────^   └──> kRemoved
+enum class IdentityState : std::uint8_t { kVirgin, kClaimed, kJoining, kMember, kRemoved };
+
+/// Who a process is, asked before it belongs to a cluster.
+struct Hello {
+  NodeId node;
+  std::string uuid;  ///< 32 hex digits, made with the data directory
+  std::uint64_t raft_id = 0;
+  std::string endpoint;  ///< host:port of its gRPC, as others reach it
+  std::string cluster_id;
+  IdentityState state = IdentityState::kVirgin;
+  std::string claimed_by;          ///< uuid, with kClaimed
+  std::uint64_t servers_hash = 0;  ///< of its configured list: equal lists, equal hash
+  std::uint32_t expected_nodes = 0;
+  std::uint64_t boot_epoch = 0;
+  std::uint64_t boot_nonce = 0;
+  std::uint64_t previous_nonce = 0;
+  std::uint16_t rest_port = 0;
+  std::string version;
+  std::string leader_endpoint;  ///< of the metadata's leader, if it knows one
+};
+
+/// What a peer remembers of another process: how to recognise a disk that went back in time.
+struct Remembered {
+  std::uint64_t boot_nonce = 0;  ///< the last one seen; 0 for never
+  std::uint64_t raft_term = 0;
+  std::uint64_t raft_index = 0;
+};
+
+struct ClaimRequest {
+  std::string cluster_id;
+  std::uint64_t servers_hash = 0;
+  std::string from_uuid;
+  std::string from_endpoint;
+};
+
+/// One copy in a beat.
+struct CopyStatus {
+  ShardId shard;
+  std::uint64_t copy = 0;
+  std::uint64_t term = 0;  ///< the largest that it has seen
+  LogPosition last;
+  std::uint64_t applied = 0;
+  bool failed = false;   ///< lost, damaged, or not to be opened
+  bool serving = false;  ///< open for reads
+};
+
+/// Sent to the leader of the metadata; an answer renews the lease of the sender.
+struct Beat {
+  NodeId node;
+  std::uint64_t raft_id = 0;
+  std::uint64_t boot_nonce = 0;
+  bool stalled = false;  ///< its disk or queues hang: no lease is asked for
+  std::vector<CopyStatus> copies;
+  std::vector<NodeId> unreachable;  ///< primaries that it cannot reach
+};
+struct BeatReply {
+  bool lease = false;
+  std::uint64_t metadata_epoch = 0;
+};
+
+/// What nodes ask of each other to form and keep a cluster; reached by endpoint, because that is all a newcomer knows.
+/// Calls block for at most cluster.timeout_ms. Thread-safe.
+class MembershipPeer {
+ public:
+  virtual ~MembershipPeer() = default;
+  virtual Result<Hello> hello(const Hello& self) = 0;
+  virtual Result<Remembered> remembered(std::uint64_t raft_id) = 0;
+  virtual Result<void> claim(const ClaimRequest& request) = 0;
+  /// To any member, which passes it on to the leader.
+  virtual Result<void> join(const Hello& newcomer) = 0;
+  virtual Result<void> you_are_removed(const std::string& cluster_id) = 0;
+  virtual Result<BeatReply> beat(const Beat& beat) = 0;
+  /// An encoded metadata command (cluster::encode_command) for the leader; the epoch after it.
+  virtual Result<std::uint64_t> propose(const std::string& command) = 0;
+  /// The epoch that a read begun now must have seen.
+  virtual Result<std::uint64_t> barrier() = 0;
+};
+
+/// Thread-safe.
+class MembershipDirectory {
+ public:
+  virtual ~MembershipDirectory() = default;
+  /// `endpoint` is host:port; never null.
+  virtual std::shared_ptr<MembershipPeer> membership(const std::string& endpoint) = 0;
+};
+
+}  // namespace vectorizer::peer
