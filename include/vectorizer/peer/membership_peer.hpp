@@ -26,6 +26,7 @@ struct Hello {
   std::string cluster_id;
   IdentityState state = IdentityState::kVirgin;
   std::string claimed_by;          ///< uuid, with kClaimed
+  bool has_data = false;           ///< it holds collections of a single node: it can only be the first of a cluster
   std::uint64_t servers_hash = 0;  ///< of its configured list: equal lists, equal hash
   std::uint32_t expected_nodes = 0;
   std::uint64_t boot_epoch = 0;
@@ -59,6 +60,7 @@ struct CopyStatus {
   std::uint64_t applied = 0;
   bool failed = false;   ///< lost, damaged, or not to be opened
   bool serving = false;  ///< open for reads
+  bool leading = false;  ///< it has taken up the role of primary at `term`
 };
 
 /// Sent to the leader of the metadata; an answer renews the lease of the sender.
