@@ -25,9 +25,10 @@ struct Hello {
   std::string endpoint;  ///< host:port of its gRPC, as others reach it
   std::string cluster_id;
   IdentityState state = IdentityState::kVirgin;
-  std::string claimed_by;          ///< uuid, with kClaimed
-  bool has_data = false;           ///< it holds collections of a single node: it can only be the first of a cluster
-  std::uint64_t servers_hash = 0;  ///< of its configured list: equal lists, equal hash
+  std::string claimed_by;           ///< uuid, with kClaimed
+  std::string claimed_by_endpoint;  ///< likewise: a founder that lost its disk asks again from there
+  bool has_data = false;            ///< it holds collections of a single node: it can only be the first of a cluster
+  std::uint64_t servers_hash = 0;   ///< of its configured list: equal lists, equal hash
   std::uint32_t expected_nodes = 0;
   std::uint64_t boot_epoch = 0;
   std::uint64_t boot_nonce = 0;

@@ -1,0 +1,145 @@
+#include "vectorizer/control/identity.hpp"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <fstream>
+#include <iterator>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <system_error>
+
+#include "durable_file.hpp"
+#include "random_bits.hpp"
+
+namespace vectorizer::control {
+namespace {
+
+constexpr int kFormat = 1;
+constexpr std::size_t kMaxBytes = 64 << 10;
+
+using peer::IdentityState;
+
+constexpr std::array<std::pair<IdentityState, std::string_view>, 5> kStates{{
+    {IdentityState::kVirgin, "virgin"},
+    {IdentityState::kClaimed, "claimed"},
+    {IdentityState::kJoining, "joining"},
+    {IdentityState::kMember, "member"},
+    {IdentityState::kRemoved, "removed"},
+}};
+
+Error damaged(const std::filesystem::path& path, std::string_view why) {
+  return Error{
+      ErrorType::kValidation,
+      fmt::format("identity file '{}' is damaged ({}). This node cannot prove who it is: stop it, empty its data "
+                  "directory and start it again; it then joins as a new node and receives its data from the others",
+                  path.string(), why)};
+}
+
+std::string encode(const Identity& identity) {
+  nlohmann::ordered_json json;
+  json["format"] = kFormat;
+  json["uuid"] = identity.uuid;
+  json["raft_id"] = identity.raft_id;
+  json["node_id"] = identity.node.value();
+  json["cluster_id"] = identity.cluster_id;
+  json["state"] = identity_state_name(identity.state);
+  json["claimed_by"] = identity.claimed_by;
+  json["claimed_by_endpoint"] = identity.claimed_by_endpoint;
+  json["boot_epoch"] = identity.boot_epoch;
+  json["boot_nonce"] = identity.boot_nonce;
+  json["previous_nonce"] = identity.previous_nonce;
+  return json.dump(2) + "\n";
+}
+
+std::optional<Identity> decode(const std::string& text) {
+  const auto json = nlohmann::json::parse(text, nullptr, false);
+  if (!json.is_object() || json.value("format", 0) != kFormat) return std::nullopt;
+  try {
+    Identity identity;
+    identity.uuid = json.at("uuid").get<std::string>();
+    identity.raft_id = json.at("raft_id").get<std::uint64_t>();
+    identity.node = NodeId(json.at("node_id").get<std::string>());
+    identity.cluster_id = json.at("cluster_id").get<std::string>();
+    identity.claimed_by = json.at("claimed_by").get<std::string>();
+    identity.claimed_by_endpoint = json.at("claimed_by_endpoint").get<std::string>();
+    identity.boot_epoch = json.at("boot_epoch").get<std::uint64_t>();
+    identity.boot_nonce = json.at("boot_nonce").get<std::uint64_t>();
+    identity.previous_nonce = json.at("previous_nonce").get<std::uint64_t>();
+    const auto state = json.at("state").get<std::string>();
+    for (const auto& [value, name] : kStates) {
+      if (name != state) continue;
+      identity.state = value;
+      if (identity.uuid.size() != 32 || identity.raft_id == 0) return std::nullopt;
+      return identity;
+    }
+  } catch (const nlohmann::json::exception&) {
+  }
+  return std::nullopt;
+}
+
+Identity new_identity() {
+  Identity identity;
+  identity.uuid = fmt::format("{:016x}{:016x}", random_bits(), random_bits());
+  do {
+    identity.raft_id = random_bits() >> 1;
+  } while (identity.raft_id == 0);
+  return identity;
+}
+
+/// A log that belongs to no identity, or an identity whose log is gone, must not run: it would vote twice.
+Result<void> check_raft_store(const std::filesystem::path& path, const std::optional<Identity>& found,
+                              bool raft_store) {
+  if (!found && raft_store) return damaged(path, "it is missing, but there is a Raft log beside it");
+  const bool has_log = found && (found->state == IdentityState::kMember || found->state == IdentityState::kRemoved);
+  if (has_log && !raft_store) return damaged(path, "it belongs to a cluster, but its Raft log is missing");
+  return {};
+}
+
+}  // namespace
+
+std::string_view identity_state_name(IdentityState state) {
+  for (const auto& [value, name] : kStates) {
+    if (value == state) return name;
+  }
+  return "?";
+}
+
+Result<std::unique_ptr<IdentityFile>> IdentityFile::open(const std::filesystem::path& data_dir, const NodeId& node,
+                                                         bool raft_store_exists) {
+  const auto path = data_dir / "identity";
+  std::optional<Identity> found;
+  std::error_code problem;
+  if (std::filesystem::exists(path, problem)) {
+    ASSIGN_OR_RETURN(const auto text, read_small_file(path, kMaxBytes));
+    found = decode(text);
+    if (!found) return damaged(path, "it cannot be read");
+  } else if (problem) {
+    return Error{ErrorType::kInternal, fmt::format("'{}': {}", path.string(), problem.message())};
+  }
+  RETURN_IF_ERROR(check_raft_store(path, found, raft_store_exists));
+  std::unique_ptr<IdentityFile> file(new IdentityFile(path, found ? std::move(*found) : new_identity()));
+  RETURN_IF_ERROR(file->update([&](Identity& identity) {
+    identity.node = node;
+    ++identity.boot_epoch;
+    identity.previous_nonce = identity.boot_nonce;
+    identity.boot_nonce = random_bits();
+  }));
+  return file;
+}
+
+Identity IdentityFile::current() const {
+  const std::lock_guard lock(mutex_);
+  return identity_;
+}
+
+Result<void> IdentityFile::update(const std::function<void(Identity&)>& change) {
+  const std::lock_guard lock(mutex_);
+  Identity changed = identity_;
+  change(changed);
+  RETURN_IF_ERROR(replace_file(path_, encode(changed)));
+  identity_ = std::move(changed);
+  return {};
+}
+
+}  // namespace vectorizer::control
