@@ -27,6 +27,7 @@ target_include_directories(vectorizer_xxhash SYSTEM INTERFACE ${XXHASH_INCLUDE_D
 target_link_libraries(vectorizer_xxhash INTERFACE ${XXHASH_LIBRARY})
 add_library(vectorizer_hnswlib INTERFACE)
 target_include_directories(vectorizer_hnswlib SYSTEM INTERFACE ${HNSWLIB_INCLUDE_DIR})
+include(libraft)
 if(TARGET RocksDB::rocksdb-shared)
   set(VECTORIZER_ROCKSDB RocksDB::rocksdb-shared)
 else()
