@@ -32,11 +32,12 @@ struct SettingFlag {
   const char* help;
 };
 
-constexpr std::array<SettingFlag, 4> kSettingFlags{{
+constexpr std::array<SettingFlag, 5> kSettingFlags{{
     {"--host", "server.host", "H", "Address to listen on"},
     {"--port", "server.port", "P", "Port of the REST API"},
     {"--data-dir", "storage.data_dir", "D", "Directory of the data"},
     {"--log-level", "log.level", "L", "trace, debug, info, warn or error"},
+    {"--node-id", "cluster.node_id", "N", "Name of this node, unique in the cluster"},
 }};
 
 /// What CLI11 writes into.

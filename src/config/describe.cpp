@@ -23,6 +23,16 @@ void append_servers(std::string& out, const std::vector<ClusterServer>& servers)
   }
 }
 
+bool may_be_empty(TextRule rule) {
+  return rule == TextRule::kOptional || rule == TextRule::kOptionalListenHost || rule == TextRule::kOptionalHost ||
+         rule == TextRule::kSecret;
+}
+
+std::string shown_value(const SettingKey& key, Settings& settings) {
+  const auto text = to_text(key.target(settings));
+  return key.rule == TextRule::kSecret && text != "\"\"" ? "\"(hidden)\"" : text;
+}
+
 std::string or_dash(std::string text) {
   return text.empty() ? "-" : text;
 }
@@ -30,7 +40,8 @@ std::string or_dash(std::string text) {
 template <typename Owner>
 std::string table_row(const Key<Owner>& key, Owner& defaults, std::string_view prefix, const std::string& variable) {
   const Target target = key.target(defaults);
-  const std::string fallback = to_text(target) == "\"\"" ? "required" : "`" + to_text(target) + "`";
+  const bool required = to_text(target) == "\"\"" && !may_be_empty(key.rule);
+  const std::string fallback = required ? "required" : "`" + to_text(target) + "`";
   return fmt::format("| `{}{}` | {} | {} | {} | {} | {} | {} |\n", prefix, key.path, type_name(target),
                      or_dash(std::string(key.unit)), fallback, or_dash(range_text(target, rules_of(key))), variable,
                      key.help);
@@ -47,7 +58,7 @@ std::string to_yaml(const Settings& settings) {
       section = section_of(key.path);
       out += fmt::format("{}{}:\n", out.empty() ? "" : "\n", section);
     }
-    out += fmt::format("  {}: {}\n", key.path.substr(section.size() + 1), to_text(key.target(copy)));
+    out += fmt::format("  {}: {}\n", key.path.substr(section.size() + 1), shown_value(key, copy));
   }
   append_servers(out, settings.cluster.servers);  // cluster is the last section
   return out;

@@ -14,7 +14,17 @@ namespace vectorizer::config {
 using Target = std::variant<bool*, std::uint16_t*, std::uint32_t*, std::uint64_t*, double*, std::string*>;
 
 /// Rule of a text beyond being one.
-enum class TextRule : std::uint8_t { kAny, kNotEmpty, kListenHost, kNodeId, kHost };
+enum class TextRule : std::uint8_t {
+  kAny,
+  kNotEmpty,
+  kListenHost,
+  kNodeId,
+  kHost,
+  kOptional,            ///< any; empty means that it is not set
+  kOptionalListenHost,  ///< empty, or as kListenHost
+  kOptionalHost,        ///< empty, or as kHost
+  kSecret,              ///< like kOptional, and never shown
+};
 
 /// One key. The table of these drives the file, the environment, the flags, the printed YAML and the documentation.
 template <typename Owner>

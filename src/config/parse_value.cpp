@@ -52,7 +52,13 @@ bool is_name(std::string_view text, std::string_view punctuation) {
 std::optional<std::string> broken_rule(TextRule rule, std::string_view text) {
   switch (rule) {
     case TextRule::kAny:
+    case TextRule::kOptional:
+    case TextRule::kSecret:
       return std::nullopt;
+    case TextRule::kOptionalListenHost:
+      return text.empty() ? std::nullopt : broken_rule(TextRule::kListenHost, text);
+    case TextRule::kOptionalHost:
+      return text.empty() ? std::nullopt : broken_rule(TextRule::kHost, text);
     case TextRule::kNotEmpty:
       return text.empty() ? std::optional<std::string>("must not be empty") : std::nullopt;
     case TextRule::kListenHost:

@@ -36,9 +36,26 @@ void check_servers_differ(Draft& draft) {
   }
 }
 
+void check_dns(Draft& draft) {
+  const auto& cluster = draft.outcome.settings.cluster;
+  if (cluster.dns_name.empty()) {
+    draft.problem(draft.origin_of("cluster.discovery"), "cluster.dns_name",
+                  "must be set when cluster.discovery is dns");
+  }
+  if (cluster.expected_nodes == 0) {
+    draft.problem(draft.origin_of("cluster.discovery"), "cluster.expected_nodes",
+                  "must be set when cluster.discovery is dns: the number of nodes that form the cluster");
+  }
+}
+
 void check_membership(Draft& draft) {
   const auto& cluster = draft.outcome.settings.cluster;
-  if (!cluster.enabled || cluster.discovery != "static") return;
+  if (!cluster.secret.empty() && !cluster.secret_file.empty()) {
+    draft.problem(draft.origin_of("cluster.secret_file"), "cluster.secret_file",
+                  "cluster.secret is set as well; the secret comes from one of them");
+  }
+  if (!cluster.enabled) return;
+  if (cluster.discovery == "dns") return check_dns(draft);
   if (cluster.servers.empty()) {
     return draft.problem(draft.origin_of("cluster.enabled"), std::string(kServersPath),
                          "must list the servers when cluster.enabled is true and cluster.discovery is static");

@@ -37,7 +37,7 @@ class LifecycleTest(harness.ServerTest):
     def test_help_names_every_option(self):
         done = self.run_binary("--help")
         self.assertEqual(done.returncode, 0, done.stderr)
-        for option in ("--config", "--host", "--port", "--data-dir", "--log-level", "--check-config", "--version"):
+        for option in ("--config", "--host", "--port", "--data-dir", "--log-level", "--node-id", "--check-config", "--version"):
             self.assertIn(option, done.stdout)
 
     def test_check_config_prints_what_holds(self):

@@ -15,6 +15,8 @@ struct ServerSettings {
   std::uint32_t queue_limit = 1024;           ///< requests waiting for one of those; beyond it 429
   std::uint32_t max_connections = 4096;
   std::uint64_t max_body_bytes = 64ULL << 20;
+  std::uint64_t body_memory_bytes = 1ULL << 30;  ///< of all requests together, or max_body_bytes if that is more
+  std::uint64_t max_reply_bytes = 256ULL << 20;
   std::uint32_t max_header_bytes = 16 << 10;
   std::uint32_t header_timeout_ms = 10000;    ///< from the first byte of a request to the end of its headers
   std::uint32_t body_timeout_ms = 60000;
@@ -62,11 +64,19 @@ struct ClusterServer {
   std::uint16_t grpc_port = 15003;
 };
 
-/// The cluster section of the deployment guide. Read, checked and shown; a single node uses only node_id.
+/// The cluster section of the deployment guide. A single node uses only node_id.
 struct ClusterSettings {
   bool enabled = false;
   std::string node_id = "node-1";
   std::string discovery = "static";           ///< static | dns
+  std::string bind_host;                      ///< for inter-node gRPC; empty: server.host
+  std::string dns_name;                       ///< with dns: its A and AAAA records are the nodes
+  std::uint32_t dns_resolve_interval = 30;    ///< seconds
+  std::uint16_t dns_grpc_port = 15003;        ///< of every node found by DNS, this one included
+  std::uint32_t expected_nodes = 0;           ///< with dns: how many form the cluster, because an answer may be partial
+  std::string secret;                         ///< shared by all nodes; empty: who reaches the port may speak
+  std::string secret_file;                    ///< a file that holds it
+  bool insecure = false;                      ///< no warning about a missing secret
   std::uint32_t timeout_ms = 5000;
   std::uint32_t retry_count = 3;
   std::vector<ClusterServer> servers;

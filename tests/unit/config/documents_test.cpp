@@ -69,6 +69,12 @@ TEST(ToYaml, ReadsBackAsTheSameSettings) {
   EXPECT_EQ(outcome.settings.cluster.servers[1].id, "true");
 }
 
+TEST(ToYaml, HidesTheSecret) {
+  Settings settings;
+  settings.cluster.secret = "hunter2";
+  EXPECT_THAT(to_yaml(settings), HasSubstr("  secret: \"(hidden)\"\n"));
+}
+
 TEST(ShippedConfiguration, VectorizerYmlLoadsAndShowsEveryDefault) {
   const auto text = text_of(kSource / "config/vectorizer.yml");
   const auto as_shipped = load_text(text, "vectorizer.yml");

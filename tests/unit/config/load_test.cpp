@@ -152,7 +152,13 @@ TEST(LoadText, AClusterNodeMustBeOneOfTheServers) {
   EXPECT_THAT(problems_in("cluster:\n  enabled: true\n  node_id: z\n  servers:\n    - {id: a, address: h1}\n"),
               ElementsAre("f.yml:3: cluster.node_id: 'z' is not the id of one of cluster.servers"));
   EXPECT_THAT(problems_in("cluster:\n  enabled: true\n"), ElementsAre(HasSubstr("must list the servers")));
-  EXPECT_THAT(problems_in("cluster:\n  enabled: true\n  discovery: dns\n"), IsEmpty());
+  EXPECT_THAT(problems_in("cluster:\n  enabled: true\n  discovery: dns\n  dns_name: vectorizer\n  expected_nodes: 3\n"),
+              IsEmpty());
+  EXPECT_THAT(
+      problems_in("cluster:\n  enabled: true\n  discovery: dns\n"),
+      ElementsAre(HasSubstr("cluster.dns_name: must be set"), HasSubstr("cluster.expected_nodes: must be set")));
+  EXPECT_THAT(problems_in("cluster:\n  secret: a\n  secret_file: b\n"), ElementsAre(HasSubstr("one of them")));
+  EXPECT_THAT(problems_in("cluster:\n  bind_host: nowhere\n"), ElementsAre(HasSubstr("cluster.bind_host")));
 }
 
 TEST(LoadText, HostileDocumentsEndQuickly) {

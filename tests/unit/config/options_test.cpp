@@ -36,7 +36,8 @@ TEST(CommandLine, WithoutArgumentsServes) {
 }
 
 TEST(CommandLine, FlagsBecomeSettings) {
-  auto line = Arguments({"--config", "f.yml", "--host", "::1", "--port=80", "--data-dir", "/d", "--log-level", "debug"})
+  auto line = Arguments({"--config", "f.yml", "--host", "::1", "--port=80", "--data-dir", "/d", "--log-level", "debug",
+                         "--node-id", "n7"})
                   .parse();
   EXPECT_EQ(line.mode, Mode::kServe);
   EXPECT_EQ(line.sources.file, "f.yml");
@@ -47,6 +48,7 @@ TEST(CommandLine, FlagsBecomeSettings) {
   EXPECT_EQ(outcome.settings.server.port, 80);
   EXPECT_EQ(outcome.settings.storage.data_dir, "/d");
   EXPECT_EQ(outcome.settings.log.level, "debug");
+  EXPECT_EQ(outcome.settings.cluster.node_id, "n7");
 }
 
 TEST(CommandLine, ABadValueOfAFlagIsABadConfigurationThatNamesTheFlag) {
