@@ -12,11 +12,12 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little, "vectors are written as they lie in memory");
 
-constexpr char kFormatTag = 0, kSequenceTag = 1, kLocalTag = 2;
+constexpr char kFormatTag = 0, kSequenceTag = 1, kLocalTag = 2, kLogStateTag = 3;
 constexpr std::size_t kHeaderBytes = 1 + sizeof(SequenceNumber) + sizeof(std::uint32_t);
 
-void append_big_endian(std::string& out, CopyNumber copy) {
-  for (int shift = 24; shift >= 0; shift -= 8) out += static_cast<char>(copy >> shift & 0xFFU);
+template <typename Integer>
+void append_big_endian(std::string& out, Integer value) {
+  for (int shift = 8 * (sizeof value - 1); shift >= 0; shift -= 8) out += static_cast<char>(value >> shift & 0xFFU);
 }
 
 template <typename Integer>
@@ -88,6 +89,29 @@ Result<StoredPoint> decode_point_value(const PointId& id, std::string_view value
   if (dimension > 0) std::memcpy(stored.point.vector.data(), value.data() + kHeaderBytes, vector_bytes);
   stored.point.payload = value.substr(kHeaderBytes + vector_bytes);
   return stored;
+}
+
+std::string operation_key(CopyNumber copy, SequenceNumber last) {
+  std::string key = copy_prefix(copy);
+  append_big_endian(key, last);
+  return key;
+}
+
+std::optional<SequenceNumber> sequence_of_operation_key(std::string_view key) {
+  if (key.size() != sizeof(CopyNumber) + sizeof(SequenceNumber)) return std::nullopt;
+  SequenceNumber sequence = 0;
+  for (const char byte : key.substr(sizeof(CopyNumber))) sequence = sequence << 8U | static_cast<unsigned char>(byte);
+  return sequence;
+}
+
+std::string operations_end(CopyNumber copy) {
+  return operation_key(copy, ~SequenceNumber{0}) + '\0';
+}
+
+std::string log_state_key(CopyNumber copy) {
+  std::string key(1, kLogStateTag);
+  append_big_endian(key, copy);
+  return key;
 }
 
 std::string sequence_key(CopyNumber copy) {

@@ -27,6 +27,14 @@ void append_point_value(std::string& out, SequenceNumber sequence, const Point& 
 /// Error (kInternal, saying what is wrong) for bytes that append_point_value cannot have written.
 Result<StoredPoint> decode_point_value(const PointId& id, std::string_view value);
 
+/// Key in the column family `operations` of the entry of a copy that ends with `last`.
+std::string operation_key(CopyNumber copy, SequenceNumber last);
+std::optional<SequenceNumber> sequence_of_operation_key(std::string_view key);
+/// Greater than every key of the copy's log, smaller than every key of the next one's.
+std::string operations_end(CopyNumber copy);
+
+/// Key in the column family `local` of what a copy's log remembers beside its entries.
+std::string log_state_key(CopyNumber copy);
 /// Key in the column family `local` of the last sequence that a copy holds.
 std::string sequence_key(CopyNumber copy);
 std::string encode_sequence(SequenceNumber sequence);

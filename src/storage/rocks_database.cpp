@@ -6,6 +6,7 @@
 #include <rocksdb/advanced_cache.h>  // newer than Debian 12's: the definition of Cache
 #endif
 #include <rocksdb/convenience.h>
+#include <rocksdb/snapshot.h>
 #include <rocksdb/write_batch.h>
 #include <spdlog/spdlog.h>
 
@@ -16,6 +17,7 @@
 #include <system_error>
 
 #include "encoding.hpp"
+#include "rocks_operation_log.hpp"
 #include "rocks_shard_store.hpp"
 #include "rocks_status.hpp"
 
@@ -103,8 +105,16 @@ Result<void> RocksDatabase::check_format() {
 }
 
 Result<void> RocksDatabase::commit(rocksdb::WriteBatch& batch, bool must_sync) {
+  return write_batch(batch, options_.sync_always || must_sync);
+}
+
+Result<void> RocksDatabase::commit_unsynced(rocksdb::WriteBatch& batch) {
+  return write_batch(batch, false);
+}
+
+Result<void> RocksDatabase::write_batch(rocksdb::WriteBatch& batch, bool sync) {
   rocksdb::WriteOptions write_options;
-  write_options.sync = options_.sync_always || must_sync;
+  write_options.sync = sync;
   const auto start = Clock::now();
   const auto status = rocks_->Write(write_options, &batch);
   if (write_options.sync) sync_seconds_.Observe(seconds_since(start));
@@ -119,7 +129,21 @@ Result<void> RocksDatabase::commit(rocksdb::WriteBatch& batch, bool must_sync) {
 }
 
 std::unique_ptr<ShardStore> RocksDatabase::open_store(CopyNumber copy) {
-  return std::make_unique<RocksShardStore>(*this, copy);
+  return std::make_unique<RocksShardStore>(*this, copy, RocksShardStore::Sync::kAsConfigured);
+}
+
+std::unique_ptr<ShardStore> RocksDatabase::open_logged_store(CopyNumber copy) {
+  return std::make_unique<RocksShardStore>(*this, copy, RocksShardStore::Sync::kNever);
+}
+
+Result<std::unique_ptr<OperationLog>> RocksDatabase::open_log(CopyNumber copy) {
+  return RocksOperationLog::open(*this, copy);
+}
+
+Result<void> RocksDatabase::read_checkpoint(CopyNumber copy, const std::function<Result<void>(SequenceNumber)>& begin,
+                                            const std::function<Result<void>(StoredPoint&&)>& visit) const {
+  rocksdb::ManagedSnapshot moment(rocks_.get());
+  return RocksShardStore::scan_at(*this, copy, *moment.snapshot(), begin, visit);
 }
 
 Result<void> RocksDatabase::drop_store(CopyNumber copy) {
@@ -127,6 +151,10 @@ Result<void> RocksDatabase::drop_store(CopyNumber copy) {
   auto* const points = family(ColumnFamily::kPoints);
   rocksdb::WriteBatch batch;
   RETURN_IF_ERROR(to_result(batch.DeleteRange(points, begin, end), "drop a copy"));
+  RETURN_IF_ERROR(
+      to_result(batch.DeleteRange(family(ColumnFamily::kOperations), operation_key(copy, 0), operations_end(copy)),
+                "drop a copy"));
+  RETURN_IF_ERROR(to_result(batch.Delete(family(ColumnFamily::kLocal), log_state_key(copy)), "drop a copy"));
   RETURN_IF_ERROR(to_result(batch.Delete(family(ColumnFamily::kLocal), sequence_key(copy)), "drop a copy"));
   RETURN_IF_ERROR(commit(batch, true));
   // The data is gone; this only gives whole files back before compaction does.

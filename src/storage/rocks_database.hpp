@@ -28,6 +28,10 @@ class RocksDatabase final : public Database {
   ~RocksDatabase() override;
 
   std::unique_ptr<ShardStore> open_store(CopyNumber copy) override;
+  std::unique_ptr<ShardStore> open_logged_store(CopyNumber copy) override;
+  Result<std::unique_ptr<OperationLog>> open_log(CopyNumber copy) override;
+  Result<void> read_checkpoint(CopyNumber copy, const std::function<Result<void>(SequenceNumber)>& begin,
+                               const std::function<Result<void>(StoredPoint&&)>& visit) const override;
   Result<void> drop_store(CopyNumber copy) override;
   Result<void> put_local(const std::string& key, const std::string& value) override;
   Result<void> delete_local(const std::string& key) override;
@@ -42,11 +46,14 @@ class RocksDatabase final : public Database {
   /// Writes a batch, synced if the options or `must_sync` say so, and measures it. RocksDB stops writing after an I/O
   /// error; the next write here tries to wake it, so that writes resume when the cause is gone.
   Result<void> commit(rocksdb::WriteBatch& batch, bool must_sync);
+  /// For what may be lost with the next power cut, as long as everything before it is lost later.
+  Result<void> commit_unsynced(rocksdb::WriteBatch& batch);
 
  private:
   RocksDatabase(const DatabaseOptions& options, MetricsRegistry& metrics, DiskSpace::Probe probe, LockFile lock);
   Result<void> open_rocks();
   Result<void> check_format();
+  Result<void> write_batch(rocksdb::WriteBatch& batch, bool sync);
   void upkeep();
   void sync_log();
   void refresh_gauges();

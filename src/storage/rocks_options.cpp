@@ -66,6 +66,19 @@ rocksdb::ColumnFamilyOptions point_options(const std::shared_ptr<rocksdb::Cache>
   return options;
 }
 
+/// Written once, read while it is new, deleted from the front.
+rocksdb::ColumnFamilyOptions operation_options(const std::shared_ptr<rocksdb::Cache>& cache) {
+  auto options = table_options(cache);
+  options.write_buffer_size = 16 * kMegabyte;
+  options.max_write_buffer_number = 3;
+  options.enable_blob_files = true;  // so that compaction, which finds most of it deleted, moves keys only
+  options.min_blob_size = 1024;
+  options.blob_file_size = 16 * kMegabyte;
+  options.enable_blob_garbage_collection = true;
+  options.blob_garbage_collection_age_cutoff = 0.5;
+  return options;
+}
+
 }  // namespace
 
 RocksOptions::RocksOptions(const DatabaseOptions& options)
@@ -75,6 +88,7 @@ RocksOptions::RocksOptions(const DatabaseOptions& options)
   families.emplace_back(rocksdb::kDefaultColumnFamilyName, local);
   families.emplace_back("points", point_options(cache));
   families.emplace_back("local", local);
+  families.emplace_back("operations", operation_options(cache));
 }
 
 }  // namespace vectorizer::storage

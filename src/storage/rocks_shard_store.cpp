@@ -14,16 +14,48 @@
 
 namespace vectorizer::storage {
 
-RocksShardStore::RocksShardStore(RocksDatabase& database, CopyNumber copy) : database_(database), copy_(copy) {
+namespace {
+
+Result<SequenceNumber> read_sequence(const RocksDatabase& database, CopyNumber copy, const rocksdb::ReadOptions& how) {
   std::string value;
-  const auto status = database_.rocks().Get({}, database_.family(ColumnFamily::kLocal), sequence_key(copy), &value);
-  if (status.IsNotFound()) return;
-  if (!status.ok()) {
-    open_error_ = to_error(status, fmt::format("read the sequence of copy {}", copy));
-  } else if (const auto sequence = decode_sequence(value)) {
+  const auto status = database.rocks().Get(how, database.family(ColumnFamily::kLocal), sequence_key(copy), &value);
+  if (status.IsNotFound()) return SequenceNumber{0};
+  RETURN_IF_ERROR(to_result(status, fmt::format("read the sequence of copy {}", copy)));
+  if (const auto sequence = decode_sequence(value)) return *sequence;
+  return Error{ErrorType::kInternal, fmt::format("the sequence of copy {} is damaged", copy)};
+}
+
+/// Visits the points from key `start` on until `visit` returns false.
+Result<void> scan_points(const RocksDatabase& database, CopyNumber copy, const std::string& start,
+                         rocksdb::ReadOptions how, const std::function<Result<bool>(StoredPoint&&)>& visit) {
+  const std::string end = copy_end(copy);
+  const rocksdb::Slice upper(end);
+  how.iterate_upper_bound = &upper;
+  how.fill_cache = false;  // a scan must not push out what reads by id have warmed
+  how.adaptive_readahead = true;
+  const std::unique_ptr<rocksdb::Iterator> entry(
+      database.rocks().NewIterator(how, database.family(ColumnFamily::kPoints)));
+  for (entry->Seek(start); entry->Valid(); entry->Next()) {
+    const auto id = id_of_key(entry->key().ToStringView());
+    if (!id) {
+      return Error{ErrorType::kInternal,
+                   fmt::format("copy {} holds a damaged key: {}", copy, entry->key().ToString(true))};
+    }
+    ASSIGN_OR_RETURN(auto stored, decode_point_value(*id, entry->value().ToStringView()));
+    ASSIGN_OR_RETURN(const bool more, visit(std::move(stored)));
+    if (!more) return {};
+  }
+  return to_result(entry->status(), fmt::format("scan copy {}", copy));
+}
+
+}  // namespace
+
+RocksShardStore::RocksShardStore(RocksDatabase& database, CopyNumber copy, Sync sync)
+    : database_(database), copy_(copy), sync_(sync) {
+  if (auto sequence = read_sequence(database_, copy_, {})) {
     applied_ = *sequence;
   } else {
-    open_error_ = Error{ErrorType::kInternal, fmt::format("the sequence of copy {} is damaged", copy)};
+    open_error_ = std::move(sequence).error();
   }
 }
 
@@ -57,7 +89,7 @@ Result<void> RocksShardStore::write(std::span<const StoredWrite> writes) {
   const SequenceNumber last = writes.back().sequence;
   RETURN_IF_ERROR(to_result(
       batch.Put(database_.family(ColumnFamily::kLocal), sequence_key(copy_), encode_sequence(last)), "add to a batch"));
-  RETURN_IF_ERROR(database_.commit(batch, false));
+  RETURN_IF_ERROR(sync_ == Sync::kNever ? database_.commit_unsynced(batch) : database_.commit(batch, false));
   applied_.store(last, std::memory_order_release);
   return {};
 }
@@ -95,26 +127,22 @@ Result<std::vector<std::optional<StoredPoint>>> RocksShardStore::get_many(std::s
 Result<void> RocksShardStore::scan(const std::optional<PointId>& after,
                                    const std::function<bool(StoredPoint&&)>& visit) const {
   RETURN_IF_ERROR(usable());
-  const std::string end = copy_end(copy_);
-  const rocksdb::Slice upper(end);
-  rocksdb::ReadOptions read_options;
-  read_options.iterate_upper_bound = &upper;
-  read_options.fill_cache = false;  // a scan must not push out what reads by id have warmed
-  read_options.adaptive_readahead = true;
-  const std::unique_ptr<rocksdb::Iterator> entry(
-      database_.rocks().NewIterator(read_options, database_.family(ColumnFamily::kPoints)));
   // The smallest key greater than the one of `after` is that key and a zero byte.
-  entry->Seek(after ? point_key(copy_, *after) + '\0' : copy_prefix(copy_));
-  for (; entry->Valid(); entry->Next()) {
-    const auto id = id_of_key(entry->key().ToStringView());
-    if (!id) {
-      return Error{ErrorType::kInternal,
-                   fmt::format("copy {} holds a damaged key: {}", copy_, entry->key().ToString(true))};
-    }
-    ASSIGN_OR_RETURN(auto stored, decode_point_value(*id, entry->value().ToStringView()));
-    if (!visit(std::move(stored))) return {};
-  }
-  return to_result(entry->status(), fmt::format("scan copy {}", copy_));
+  return scan_points(database_, copy_, after ? point_key(copy_, *after) + '\0' : copy_prefix(copy_), {},
+                     [&](StoredPoint&& point) -> Result<bool> { return visit(std::move(point)); });
+}
+
+Result<void> RocksShardStore::scan_at(const RocksDatabase& database, CopyNumber copy, const rocksdb::Snapshot& moment,
+                                      const std::function<Result<void>(SequenceNumber)>& begin,
+                                      const std::function<Result<void>(StoredPoint&&)>& visit) {
+  rocksdb::ReadOptions how;
+  how.snapshot = &moment;
+  ASSIGN_OR_RETURN(const SequenceNumber sequence, read_sequence(database, copy, how));
+  RETURN_IF_ERROR(begin(sequence));
+  return scan_points(database, copy, copy_prefix(copy), how, [&](StoredPoint&& point) -> Result<bool> {
+    RETURN_IF_ERROR(visit(std::move(point)));
+    return true;
+  });
 }
 
 }  // namespace vectorizer::storage

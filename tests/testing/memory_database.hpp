@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -8,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "testing/memory_operation_log.hpp"
 #include "testing/memory_shard_store.hpp"
 #include "vectorizer/storage/database.hpp"
 
@@ -22,9 +24,34 @@ class MemoryDatabase final : public storage::Database {
     if (!disk) disk = std::make_shared<MemoryDisk>();
     return std::make_unique<MemoryShardStore>(disk);
   }
+  std::unique_ptr<storage::ShardStore> open_logged_store(storage::CopyNumber copy) override { return open_store(copy); }
+  Result<std::unique_ptr<storage::OperationLog>> open_log(storage::CopyNumber copy) override {
+    const std::lock_guard lock(mutex_);
+    auto& log = logs_[copy];
+    if (!log) log = std::make_shared<MemoryLogDisk>();
+    auto& points = disks_[copy];
+    if (!points) points = std::make_shared<MemoryDisk>();
+    return std::unique_ptr<storage::OperationLog>(std::make_unique<MemoryOperationLog>(log, points));
+  }
+  Result<void> read_checkpoint(storage::CopyNumber copy,
+                               const std::function<Result<void>(storage::SequenceNumber)>& begin,
+                               const std::function<Result<void>(storage::StoredPoint&&)>& visit) const override {
+    std::shared_ptr<MemoryDisk> disk;
+    {
+      const std::lock_guard lock(mutex_);
+      const auto found = disks_.find(copy);
+      if (found == disks_.end()) return Error{ErrorType::kInternal, "no such copy"};
+      disk = found->second;
+    }
+    auto [sequence, points] = disk->contents();
+    RETURN_IF_ERROR(begin(sequence));
+    for (auto& point : points) RETURN_IF_ERROR(visit(std::move(point)));
+    return {};
+  }
   Result<void> drop_store(storage::CopyNumber copy) override {
     const std::lock_guard lock(mutex_);
     disks_.erase(copy);
+    logs_.erase(copy);
     return {};
   }
   Result<void> put_local(const std::string& key, const std::string& value) override {
@@ -66,6 +93,7 @@ class MemoryDatabase final : public storage::Database {
  private:
   mutable std::mutex mutex_;
   std::map<storage::CopyNumber, std::shared_ptr<MemoryDisk>> disks_;
+  std::map<storage::CopyNumber, std::shared_ptr<MemoryLogDisk>> logs_;
   std::map<std::string, std::string> local_;
   bool fail_local_ = false;
 };

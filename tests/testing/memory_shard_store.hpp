@@ -37,6 +37,18 @@ class MemoryDisk {
     const std::lock_guard lock(mutex_);
     next_error_ = std::move(error);
   }
+  /// The sequence and the points, as of one moment.
+  std::pair<storage::SequenceNumber, std::vector<storage::StoredPoint>> contents() const {
+    const std::lock_guard lock(mutex_);
+    std::vector<storage::StoredPoint> points;
+    for (const auto& [id, point] : current_.points) points.push_back(point);
+    return {current_.sequence, std::move(points)};
+  }
+  /// For a received checkpoint: the points count as applied up to `sequence`.
+  void set_sequence(storage::SequenceNumber sequence) {
+    const std::lock_guard lock(mutex_);
+    current_.sequence = synced_.sequence = sequence;
+  }
   /// Batches written, including the failed ones: what group commit saved.
   std::size_t write_calls() const {
     const std::lock_guard lock(mutex_);

@@ -26,4 +26,11 @@ struct LogEntry {
   friend bool operator==(const LogEntry&, const LogEntry&) = default;
 };
 
+/// The first sequence of a term in a log; a log is described by the list of them.
+struct TermStart {
+  std::uint64_t term = 0;
+  std::uint64_t first = 0;
+  friend bool operator==(const TermStart&, const TermStart&) = default;
+};
+
 }  // namespace vectorizer

@@ -22,16 +22,12 @@ struct ReplicateRequest {
   LogPosition previous;
   std::uint64_t commit = 0;
   std::vector<LogEntry> entries;
-  /// The primary keeps no entry that this copy could continue from: it must fetch a checkpoint.
+  /// The primary keeps no entry that this copy could continue from: it must fetch a checkpoint. `previous` is then the
+  /// end of the primary's log.
   bool fetch_checkpoint = false;
 };
 
-/// The first sequence of a term in a log; a log is described by the list of them.
-struct TermStart {
-  std::uint64_t term = 0;
-  std::uint64_t first = 0;
-  friend bool operator==(const TermStart&, const TermStart&) = default;
-};
+using vectorizer::TermStart;
 
 struct ReplicateReply {
   enum class Outcome : std::uint8_t {

@@ -9,6 +9,7 @@
 
 #include "vectorizer/base/metrics.hpp"
 #include "vectorizer/base/result.hpp"
+#include "vectorizer/storage/operation_log.hpp"
 #include "vectorizer/storage/shard_store.hpp"
 
 namespace vectorizer::storage {
@@ -31,7 +32,14 @@ class Database {
   virtual ~Database() = default;
 
   virtual std::unique_ptr<ShardStore> open_store(CopyNumber copy) = 0;
-  /// Drops every key of a copy.
+  /// The points of a copy that has an operation log: its writes are not synced, because the log has them. A crash keeps
+  /// a prefix of all writes to the database, so a write here outlives it if a later append to the log does.
+  virtual std::unique_ptr<ShardStore> open_logged_store(CopyNumber copy) = 0;
+  virtual Result<std::unique_ptr<OperationLog>> open_log(CopyNumber copy) = 0;
+  /// Visits all points of a copy as of one moment: first `begin` with the sequence that it holds then.
+  virtual Result<void> read_checkpoint(CopyNumber copy, const std::function<Result<void>(SequenceNumber)>& begin,
+                                       const std::function<Result<void>(StoredPoint&&)>& visit) const = 0;
+  /// Drops every key of a copy, and its log.
   virtual Result<void> drop_store(CopyNumber copy) = 0;
 
   /// Local metadata: small records by key, synced.

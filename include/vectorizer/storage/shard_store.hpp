@@ -43,6 +43,12 @@ class ShardStore {
                             const std::function<bool(StoredPoint&&)>& visit) const = 0;
   /// Sequence of the last write that is in the store; 0 for none.
   virtual SequenceNumber applied_sequence() const = 0;
+
+  /// Before writes are resolved: waits until all earlier ones are decided. Returns those that are decided but not in the
+  /// store yet, for the caller to write(); an error means that nothing may be written now.
+  virtual Result<std::vector<StoredWrite>> settle() { return std::vector<StoredWrite>(); }
+  /// Sequence of the last write that has one: beyond applied_sequence() only after writes without changes.
+  virtual SequenceNumber last_sequence() const { return applied_sequence(); }
 };
 
 }  // namespace vectorizer::storage

@@ -1,0 +1,148 @@
+#include "vectorizer/storage/log_encoding.hpp"
+
+#include <fmt/format.h>
+
+#include <cassert>
+#include <cstring>
+#include <limits>
+#include <optional>
+
+#include "encoding.hpp"
+
+namespace vectorizer::storage {
+namespace {
+
+constexpr char kBodyVersion = 1;
+constexpr char kTombstone = 0, kPoint = 1;
+
+template <typename Integer>
+void append_integer(std::string& out, Integer value) {
+  char bytes[sizeof value];
+  std::memcpy(bytes, &value, sizeof value);
+  out.append(bytes, sizeof value);
+}
+
+void append_record(std::string& out, bool deleted, SequenceNumber sequence, const Point& point) {
+  out += deleted ? kTombstone : kPoint;
+  const std::string id = point.id.encode();
+  append_integer(out, static_cast<std::uint16_t>(id.size()));
+  out += id;
+  if (deleted) return;
+  const std::size_t length_at = out.size();
+  append_integer(out, std::uint32_t{0});
+  append_point_value(out, sequence, point);
+  const auto length = static_cast<std::uint32_t>(out.size() - length_at - sizeof(std::uint32_t));
+  std::memcpy(out.data() + length_at, &length, sizeof length);
+}
+
+/// Takes records off the front of bytes that are not trusted.
+class RecordReader {
+ public:
+  explicit RecordReader(std::string_view bytes) : rest_(bytes) {}
+
+  bool at_end() const { return rest_.empty(); }
+
+  /// `sequence` is what a tombstone gets; a point has its own.
+  Result<StoredWrite> next(SequenceNumber sequence) {
+    const char kind = take(1).value_or("\x7f")[0];
+    if (kind != kTombstone && kind != kPoint) return damaged("an unknown kind of change");
+    const auto id_size = take_integer<std::uint16_t>();
+    if (!id_size) return damaged("it ends within an id");
+    const auto id_bytes = take(*id_size);
+    if (!id_bytes) return damaged("it ends within an id");
+    const auto id = PointId::decode(*id_bytes);
+    if (!id) return damaged("an id is damaged");
+    StoredWrite write;
+    write.deleted = kind == kTombstone;
+    write.sequence = sequence;
+    write.point.id = *id;
+    if (write.deleted) return write;
+    const auto value_size = take_integer<std::uint32_t>();
+    if (!value_size) return damaged("it ends within a point");
+    const auto value = take(*value_size);
+    if (!value) return damaged("it ends within a point");
+    ASSIGN_OR_RETURN(auto stored, decode_point_value(*id, *value));
+    write.sequence = stored.sequence;
+    write.point = std::move(stored.point);
+    return write;
+  }
+
+  static Error damaged(std::string_view what) {
+    return Error{ErrorType::kInternal, fmt::format("a record of changes is damaged: {}", what)};
+  }
+
+ private:
+  std::optional<std::string_view> take(std::size_t size) {
+    if (rest_.size() < size) return std::nullopt;
+    const auto taken = rest_.substr(0, size);
+    rest_.remove_prefix(size);
+    return taken;
+  }
+  template <typename Integer>
+  std::optional<Integer> take_integer() {
+    const auto bytes = take(sizeof(Integer));
+    if (!bytes) return std::nullopt;
+    Integer value{};
+    std::memcpy(&value, bytes->data(), sizeof value);
+    return value;
+  }
+
+  std::string_view rest_;
+};
+
+Result<RecordReader> open_body(std::string_view bytes) {
+  if (bytes.empty()) return RecordReader::damaged("it is empty");
+  if (bytes[0] != kBodyVersion) {
+    return RecordReader::damaged(fmt::format("its format is version {}, not {}", static_cast<unsigned char>(bytes[0]),
+                                             static_cast<int>(kBodyVersion)));
+  }
+  return RecordReader(bytes.substr(1));
+}
+
+}  // namespace
+
+LogEntry make_entry(std::uint64_t term, std::span<const StoredWrite> writes) {
+  assert(!writes.empty());
+  assert(writes.back().sequence - writes.front().sequence == writes.size() - 1);
+  LogEntry entry{writes.front().sequence, writes.back().sequence, term, std::string(1, kBodyVersion)};
+  for (const StoredWrite& write : writes) append_record(entry.bytes, write.deleted, write.sequence, write.point);
+  return entry;
+}
+
+LogEntry make_noop(std::uint64_t term, SequenceNumber sequence) {
+  return {sequence, sequence, term, std::string(1, kBodyVersion)};
+}
+
+Result<std::vector<StoredWrite>> entry_writes(const LogEntry& entry) {
+  ASSIGN_OR_RETURN(RecordReader reader, open_body(entry.bytes));
+  std::vector<StoredWrite> writes;
+  for (SequenceNumber sequence = entry.first; !reader.at_end(); ++sequence) {
+    if (sequence > entry.last) return RecordReader::damaged("it has more changes than sequence numbers");
+    ASSIGN_OR_RETURN(auto write, reader.next(sequence));
+    if (write.sequence != sequence) return RecordReader::damaged("a change has the sequence number of another");
+    writes.push_back(std::move(write));
+  }
+  const bool noop = writes.empty() && entry.first == entry.last;
+  if (!noop && writes.size() != entry.last - entry.first + 1) {
+    return RecordReader::damaged("it has fewer changes than sequence numbers");
+  }
+  return writes;
+}
+
+void append_point(std::string& slice, const StoredPoint& point) {
+  if (slice.empty()) slice += kBodyVersion;
+  append_record(slice, false, point.sequence, point.point);
+}
+
+Result<std::vector<StoredPoint>> slice_points(std::string_view slice) {
+  ASSIGN_OR_RETURN(RecordReader reader, open_body(slice));
+  std::vector<StoredPoint> points;
+  while (!reader.at_end()) {
+    ASSIGN_OR_RETURN(auto write, reader.next(0));
+    if (write.deleted) return RecordReader::damaged("a checkpoint holds a deletion");
+    points.push_back({std::move(write.point), write.sequence});
+  }
+  return points;
+}
+
+}  // namespace vectorizer::storage
