@@ -1,10 +1,12 @@
 #include <fmt/format.h>
 #include <xxhash.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
-#include <stdexcept>
 #include <utility>
 
+#include "json_reading.hpp"
+#include "metadata_json.hpp"
 #include "vectorizer/cluster/cluster_metadata.hpp"
 
 namespace vectorizer::cluster {
@@ -12,123 +14,84 @@ namespace {
 
 using nlohmann::json;
 
-constexpr int kFormat = 1;
+constexpr int kFormat = 2;
+constexpr int kFormatOfSingleNodes = 1;
 
-/// Thrown and caught in this file only, beside what nlohmann throws.
-struct Damage : std::runtime_error {
-  using std::runtime_error::runtime_error;
-};
+bool lists(const json& nodes, const std::string& node) {
+  return std::any_of(nodes.begin(), nodes.end(), [&](const json& item) { return item == node; });
+}
 
-/// A number that Integer holds; get() would cut off what is too large, and is undefined for most fractions.
-template <typename Integer>
-Integer integer_of(const json& value) {
-  if (value.is_number_unsigned()) {
-    const auto number = value.get<std::uint64_t>();
-    if (std::in_range<Integer>(number)) return static_cast<Integer>(number);
-  } else if (value.is_number_integer()) {
-    const auto number = value.get<std::int64_t>();
-    if (std::in_range<Integer>(number)) return static_cast<Integer>(number);
+/// Format 1 knew copies by their node only: they get ids in the order of the file.
+json upgraded_placement(const json& old, std::uint64_t& next_copy_id) {
+  const auto& in_sync = array_at(old, "in_sync");
+  json copies = json::array();
+  for (const auto& node : array_at(old, "replicas")) {
+    const auto name = node.get<std::string>();
+    const auto role = lists(in_sync, name) ? CopyRole::kInSync
+                      : in_sync.empty()    ? CopyRole::kInit
+                                           : CopyRole::kRecovering;
+    copies.push_back({{"id", next_copy_id++}, {"node", name}, {"role", copy_role_name(role)}, {"node_uuid", ""}});
   }
-  throw Damage(fmt::format("{} is out of place", value.is_structured() ? value.type_name() : value.dump()));
-}
-
-/// Of anything but an array nlohmann would make an array: none of null, one item of a number.
-const json& array_at(const json& object, const char* key) {
-  const json& array = object.at(key);
-  if (!array.is_array()) throw Damage(fmt::format("'{}' is no array", key));
-  return array;
-}
-
-json nodes_to_json(const std::vector<NodeId>& nodes) {
-  json out = json::array();
-  for (const auto& node : nodes) out.push_back(node.value());
-  return out;
-}
-
-std::vector<NodeId> nodes_from_json(const json& array) {
-  std::vector<NodeId> nodes;
-  for (const auto& node : array) nodes.emplace_back(node.get<std::string>());
-  return nodes;
-}
-
-json to_json(const NodeRecord& node) {
-  return {
-      {"id", node.id.value()}, {"address", node.address}, {"grpc_port", node.grpc_port}, {"rest_port", node.rest_port}};
-}
-
-json to_json(const ShardPlacement& placement) {
-  return {{"shard", placement.shard.value()},
-          {"collection", placement.collection},
-          {"term", placement.term},
-          {"isr_version", placement.isr_version},
-          {"primary", placement.primary.value()},
-          {"replicas", nodes_to_json(placement.replicas)},
-          {"in_sync", nodes_to_json(placement.in_sync)}};
-}
-
-json to_json(const CollectionRecord& record) {
-  json shards = json::array();
-  for (const auto& shard : record.shards) shards.push_back(shard.value());
-  return {{"config", collection_config_to_json(record.config)},
-          {"created_at_ms", record.created_at_ms},
-          {"ring_version", record.ring_version},
-          {"shards", std::move(shards)}};
-}
-
-Result<CollectionRecord> collection_from_json(const json& object) {
-  CollectionRecord record;
-  ASSIGN_OR_RETURN(record.config, parse_collection_config(object.at("config")));
-  record.created_at_ms = integer_of<std::int64_t>(object.at("created_at_ms"));
-  record.ring_version = integer_of<std::uint32_t>(object.at("ring_version"));
-  if (record.ring_version != HashRing::kVersion) {
-    return Error{ErrorType::kInternal, fmt::format("collection '{}' uses ring version {}, this build knows {}",
-                                                   record.config.name, record.ring_version, HashRing::kVersion)};
-  }
-  for (const auto& shard : array_at(object, "shards")) record.shards.emplace_back(integer_of<std::uint64_t>(shard));
-  if (record.shards.size() != record.config.sharding.shard_count || record.shards.empty()) {
-    return Error{ErrorType::kInternal,
-                 fmt::format("collection '{}' has {} shards, its configuration says {}", record.config.name,
-                             record.shards.size(), record.config.sharding.shard_count)};
-  }
-  record.ring = make_shard_ring(record.config.sharding);
-  return record;
-}
-
-ShardPlacement placement_from_json(const json& object) {
-  ShardPlacement placement;
-  placement.shard = ShardId(integer_of<std::uint64_t>(object.at("shard")));
-  placement.collection = object.at("collection").get<std::string>();
-  placement.term = integer_of<std::uint64_t>(object.at("term"));
-  placement.isr_version = integer_of<std::uint64_t>(object.at("isr_version"));
-  placement.primary = NodeId(object.at("primary").get<std::string>());
-  placement.replicas = nodes_from_json(array_at(object, "replicas"));
-  placement.in_sync = nodes_from_json(array_at(object, "in_sync"));
+  json placement = old;
+  placement["copies"] = std::move(copies);
   return placement;
 }
 
-Result<ClusterMetadata> metadata_from_json(const json& object) {
-  if (integer_of<int>(object.at("format")) != kFormat) {
-    return Error{ErrorType::kInternal, fmt::format("cluster metadata has format {}, this build knows {}",
-                                                   object.at("format").dump(), kFormat)};
-  }
-  ClusterMetadata metadata;
-  metadata.epoch = integer_of<std::uint64_t>(object.at("epoch"));
-  metadata.next_shard_id = integer_of<std::uint64_t>(object.at("next_shard_id"));
-  for (const auto& item : array_at(object, "nodes")) {
-    NodeRecord node{NodeId(item.at("id").get<std::string>()), item.at("address").get<std::string>(),
-                    integer_of<std::uint16_t>(item.at("grpc_port")), integer_of<std::uint16_t>(item.at("rest_port"))};
-    metadata.nodes.emplace(node.id, node);
-  }
+Result<void> read_collections(const json& object, ClusterMetadata& metadata) {
   for (const auto& item : array_at(object, "collections")) {
     ASSIGN_OR_RETURN(auto record, collection_from_json(item));
     auto name = record.config.name;
     metadata.collections.emplace(std::move(name), std::move(record));
   }
-  for (const auto& item : array_at(object, "placements")) {
-    auto placement = placement_from_json(item);
-    const auto shard = placement.shard;
-    metadata.placements.emplace(shard, std::move(placement));
+  return {};
+}
+
+void add_placement(ClusterMetadata& metadata, ShardPlacement placement) {
+  const auto* collection = metadata.find(placement.collection);
+  if (collection == nullptr) {
+    throw Damage(fmt::format("shard {} belongs to no collection", placement.shard.value()));
   }
+  placement.min_in_sync = collection->config.sharding.min_in_sync;
+  const auto shard = placement.shard;
+  metadata.placements.emplace(shard, std::move(placement));
+}
+
+void check_shards(const ClusterMetadata& metadata) {
+  for (const auto& [name, record] : metadata.collections) {
+    for (const auto& shard : record.shards) {
+      const auto found = metadata.placements.find(shard);
+      if (found == metadata.placements.end() || found->second.collection != name) {
+        throw Damage(fmt::format("shard {} of collection '{}' is placed nowhere", shard.value(), name));
+      }
+    }
+  }
+}
+
+Result<ClusterMetadata> metadata_from_json(const json& object) {
+  const auto format = integer_of<int>(object.at("format"));
+  if (format != kFormat && format != kFormatOfSingleNodes) {
+    return Error{ErrorType::kInternal, fmt::format("cluster metadata has format {}, this build knows {} and {}", format,
+                                                   kFormatOfSingleNodes, kFormat)};
+  }
+  ClusterMetadata metadata;
+  metadata.epoch = integer_of<std::uint64_t>(object.at("epoch"));
+  metadata.next_shard_id = integer_of<std::uint64_t>(object.at("next_shard_id"));
+  if (format == kFormat) {
+    metadata.next_copy_id = integer_of<std::uint64_t>(object.at("next_copy_id"));
+    metadata.cluster_id = object.at("cluster_id").get<std::string>();
+    metadata.expected_nodes = integer_of<std::uint32_t>(object.at("expected_nodes"));
+    metadata.formed = object.at("formed").get<bool>();
+  }
+  for (const auto& item : array_at(object, "nodes")) {
+    auto node = node_from_json(item);
+    metadata.nodes.emplace(node.id, node);
+  }
+  RETURN_IF_ERROR(read_collections(object, metadata));
+  for (const auto& item : array_at(object, "placements")) {
+    add_placement(metadata,
+                  placement_from_json(format == kFormat ? item : upgraded_placement(item, metadata.next_copy_id)));
+  }
+  check_shards(metadata);
   return metadata;
 }
 
@@ -144,6 +107,10 @@ std::string encode_metadata(const ClusterMetadata& metadata) {
   return json{{"format", kFormat},
               {"epoch", metadata.epoch},
               {"next_shard_id", metadata.next_shard_id},
+              {"next_copy_id", metadata.next_copy_id},
+              {"cluster_id", metadata.cluster_id},
+              {"expected_nodes", metadata.expected_nodes},
+              {"formed", metadata.formed},
               {"nodes", std::move(nodes)},
               {"collections", std::move(collections)},
               {"placements", std::move(placements)}}
@@ -151,13 +118,7 @@ std::string encode_metadata(const ClusterMetadata& metadata) {
 }
 
 Result<ClusterMetadata> decode_metadata(std::string_view bytes) {
-  try {
-    return metadata_from_json(json::parse(bytes));
-  } catch (const json::exception& problem) {
-    return Error{ErrorType::kInternal, fmt::format("cluster metadata is damaged: {}", problem.what())};
-  } catch (const Damage& problem) {
-    return Error{ErrorType::kInternal, fmt::format("cluster metadata is damaged: {}", problem.what())};
-  }
+  return reading("cluster metadata", [&] { return metadata_from_json(json::parse(bytes)); });
 }
 
 std::string metadata_digest(const ClusterMetadata& metadata) {

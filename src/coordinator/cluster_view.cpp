@@ -77,8 +77,8 @@ std::vector<ShardView> ClusterViewImpl::shards() const {
     view.id = id;
     view.collection = placement.collection;
     view.primary = placement.primary;
-    view.replicas = placement.replicas;
-    view.in_sync = placement.in_sync;
+    view.replicas = placement.replicas();
+    view.in_sync = placement.in_sync();
     view.term = placement.term;
     if (const auto report = reports.find(id); report != reports.end()) {
       const auto& state = report->second;

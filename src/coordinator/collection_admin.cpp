@@ -102,7 +102,7 @@ CollectionInfo CollectionAdminImpl::describe(const ClusterMetadata& metadata, co
   std::set<std::string> paths;
   for (const auto& shard : record.shards) {
     const auto& placement = metadata.placements.at(shard);
-    if (placement.in_sync.size() < record.config.sharding.replication_factor) ++info.shards_under_replicated;
+    if (placement.in_sync_count() < record.config.sharding.replication_factor) ++info.shards_under_replicated;
     const auto report = reports.find(shard);
     if (report == reports.end()) continue;
     ++info.shards_active;

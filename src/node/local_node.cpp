@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <future>
 #include <latch>
 #include <mutex>
@@ -76,10 +77,6 @@ class LocalNodeImpl final : public LocalNode {
  private:
   static constexpr std::size_t kWriteQueue = 1U << 16;
 
-  struct Opened {
-    std::vector<cluster::OpenCopy> created;  // copies that must join their in-sync sets
-  };
-
   std::shared_ptr<shard::Shard> find(const ShardId& shard) const {
     const auto shards = shards_.get();
     const auto found = shards->find(shard);
@@ -90,9 +87,11 @@ class LocalNodeImpl final : public LocalNode {
   }
   Result<std::vector<WriteOutcome>> write_one(const peer::ShardWrite& write);
   void drop_unwanted(const cluster::ClusterMetadata& metadata, Shards& shards);
-  void open_wanted(const cluster::ClusterMetadata& metadata, Shards& shards, Opened& opened);
+  void open_wanted(const cluster::ClusterMetadata& metadata, Shards& shards);
   Result<std::shared_ptr<shard::Shard>> open_copy(const cluster::ClusterMetadata& metadata,
-                                                  const cluster::ShardPlacement& placement, Opened& opened);
+                                                  const cluster::ShardPlacement& placement,
+                                                  const cluster::CopyRecord& own);
+  void join_in_sync_sets();
 
   const LocalNodeOptions options_;
   storage::Database& database_;
@@ -102,6 +101,7 @@ class LocalNodeImpl final : public LocalNode {
   std::mutex reconcile_mutex_;  // one reconciliation at a time; guards copies_
   std::optional<CopyRegistry> copies_;
   std::uint64_t reconciled_epoch_ = 0;
+  std::atomic<bool> joining_{false};  // a thread is in join_in_sync_sets
 
   mutable std::mutex problems_mutex_;
   std::map<ShardId, std::string> problems_;  // guarded by problems_mutex_
@@ -113,7 +113,6 @@ class LocalNodeImpl final : public LocalNode {
 };
 
 void LocalNodeImpl::reconcile(const std::shared_ptr<const cluster::ClusterMetadata>& metadata) {
-  Opened opened;
   {
     const std::lock_guard lock(reconcile_mutex_);
     if (metadata->epoch < reconciled_epoch_) return;
@@ -132,31 +131,52 @@ void LocalNodeImpl::reconcile(const std::shared_ptr<const cluster::ClusterMetada
       registry_problem_.clear();
     }
     auto shards = std::make_shared<Shards>(*shards_.get());
-    open_wanted(*metadata, *shards, opened);
+    open_wanted(*metadata, *shards);
     // Published before the unwanted data is dropped, so that nobody starts to use a shard that goes away.
     auto kept = std::make_shared<Shards>(*shards);
     std::erase_if(*kept, [&](const auto& item) { return metadata->placements.count(item.first) == 0; });
     shards_.set(kept);
     drop_unwanted(*metadata, *shards);
   }
-  for (const auto& command : opened.created) {
-    if (auto decided = metadata_.propose(command); !decided) {
-      spdlog::error("shard {}: its new copy could not join: {}", command.shard.value(), decided.error().message);
-    }
-  }
+  join_in_sync_sets();
   maintenance_.poke();
 }
 
-void LocalNodeImpl::open_wanted(const cluster::ClusterMetadata& metadata, Shards& shards, Opened& opened) {
-  for (const auto& [id, placement] : metadata.placements) {
-    if (std::find(placement.replicas.begin(), placement.replicas.end(), options_.self) == placement.replicas.end()) {
-      continue;
+/// Proposes OpenCopy for every copy that was created empty. Its own proposals call reconcile() again: the one that
+/// began goes on with what they decided.
+void LocalNodeImpl::join_in_sync_sets() {
+  std::uint64_t seen = 0;
+  do {
+    if (joining_.exchange(true)) return;
+    const auto metadata = metadata_.current();
+    const auto shards = shards_.get();
+    seen = metadata->epoch;
+    for (const auto& [id, shard] : *shards) {
+      const auto now = metadata_.current();
+      const auto placement = now->placements.find(id);
+      if (placement == now->placements.end()) continue;
+      const auto* own = placement->second.copy_on(options_.self);
+      if (own == nullptr || own->role != cluster::CopyRole::kInit) continue;
+      const cluster::OpenCopy command{id, placement->second.term, placement->second.isr_version, options_.self};
+      if (auto decided = metadata_.propose(command); !decided) {
+        spdlog::error("shard {}: its new copy could not join: {}", id.value(), decided.error().message);
+      } else {
+        seen = (*decided)->epoch;
+      }
     }
+    joining_.store(false);
+  } while (metadata_.current()->epoch > seen);  // what others decided meanwhile was left to this thread
+}
+
+void LocalNodeImpl::open_wanted(const cluster::ClusterMetadata& metadata, Shards& shards) {
+  for (const auto& [id, placement] : metadata.placements) {
+    const auto* own = placement.copy_on(options_.self);
+    if (own == nullptr) continue;
     if (const auto open = shards.find(id); open != shards.end()) {
       open->second->reconfigure(metadata.find(placement.collection)->config);
       continue;
     }
-    auto shard = open_copy(metadata, placement, opened);
+    auto shard = open_copy(metadata, placement, *own);
     const std::lock_guard lock(problems_mutex_);
     if (shard) {
       problems_.erase(id);
@@ -172,12 +192,12 @@ void LocalNodeImpl::open_wanted(const cluster::ClusterMetadata& metadata, Shards
 
 Result<std::shared_ptr<shard::Shard>> LocalNodeImpl::open_copy(const cluster::ClusterMetadata& metadata,
                                                                const cluster::ShardPlacement& placement,
-                                                               Opened& opened) {
+                                                               const cluster::CopyRecord& own) {
   const auto known = copies_->copies().find(placement.shard);
   storage::CopyNumber copy = 0;
   if (known != copies_->copies().end()) {
     copy = known->second;
-  } else if (placement.in_sync.empty()) {
+  } else if (own.role == cluster::CopyRole::kInit) {
     ASSIGN_OR_RETURN(copy, copies_->allocate(placement.shard));
   } else {
     return Error{ErrorType::kShardUnavailable, "its data is not in the data directory (lost)"};
@@ -190,9 +210,6 @@ Result<std::shared_ptr<shard::Shard>> LocalNodeImpl::open_copy(const cluster::Cl
   options.tail_limit = options_.tail_limit;
   options.compaction_threshold = options_.compaction_threshold;
   ASSIGN_OR_RETURN(auto shard, shard::open_shard(std::move(options), database_.open_store(copy), shard_metrics_));
-  if (placement.in_sync.empty()) {
-    opened.created.push_back({placement.shard, placement.term, placement.isr_version, options_.self});
-  }
   return std::shared_ptr<shard::Shard>(std::move(shard));
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -9,34 +10,12 @@
 
 #include "vectorizer/base/result.hpp"
 #include "vectorizer/cluster/hash_ring.hpp"
+#include "vectorizer/cluster/node_record.hpp"
+#include "vectorizer/cluster/shard_placement.hpp"
 #include "vectorizer/model/collection_config.hpp"
 #include "vectorizer/model/point_id.hpp"
 
 namespace vectorizer::cluster {
-
-/// A member as the metadata knows it.
-struct NodeRecord {
-  NodeId id;
-  std::string address;
-  std::uint16_t grpc_port = 0;
-  std::uint16_t rest_port = 0;
-  friend bool operator==(const NodeRecord&, const NodeRecord&) = default;
-};
-
-/// Who holds a shard. Stored, so that moves are explicit: the ring proposes, the metadata disposes.
-///
-///   created ──> in_sync empty (INIT: a node may create an empty copy)
-///           ──> in_sync = {primary} (a copy that the disk lacks is lost, and is never created again by itself)
-struct ShardPlacement {
-  ShardId shard;
-  std::string collection;
-  std::uint64_t term = 1;         ///< +1 on each promotion; fences a stale primary
-  std::uint64_t isr_version = 0;  ///< +1 on each change of in_sync
-  NodeId primary;
-  std::vector<NodeId> replicas;  ///< every copy, the primary included
-  std::vector<NodeId> in_sync;
-  friend bool operator==(const ShardPlacement&, const ShardPlacement&) = default;
-};
 
 struct CollectionRecord {
   CollectionConfig config;
@@ -52,17 +31,29 @@ struct CollectionRecord {
 struct ClusterMetadata {
   std::uint64_t epoch = 0;
   std::uint64_t next_shard_id = 0;
+  std::uint64_t next_copy_id = 1;
+  std::string cluster_id;            ///< empty for a single node
+  std::uint32_t expected_nodes = 0;  ///< that must have joined before it is formed; 0 for a single node
+  bool formed = false;               ///< set once, for ever
   std::map<NodeId, NodeRecord> nodes;
   std::map<std::string, CollectionRecord, std::less<>> collections;
   std::map<ShardId, ShardPlacement> placements;
 
   const CollectionRecord* find(std::string_view collection) const;
+  /// A cluster that is not complete yet: changes by clients wait.
+  bool forming() const { return !cluster_id.empty() && !formed; }
+  /// Nodes that new copies may go to.
+  std::vector<NodeId> active_nodes() const;
+  /// The copy is on the disk that its node has now; not so after the node was wiped or removed.
+  bool present(const CopyRecord& copy) const;
+  /// `present`, on a node that is active or draining.
+  bool live(const CopyRecord& copy) const;
 };
 
-/// The ring that sends points to the `shard_count` shards of a collection.
+/// The ring that sends points to the `shard_count` shards of a collection. Equal configurations share one.
 std::shared_ptr<const HashRing> make_shard_ring(const ShardingConfig& sharding);
 
-/// The stored form: a versioned JSON object (docs/formats/metadata.md).
+/// The stored form: a versioned JSON object (docs/formats/metadata.md). Every older format can be read.
 std::string encode_metadata(const ClusterMetadata& metadata);
 Result<ClusterMetadata> decode_metadata(std::string_view bytes);
 /// Hex XXH3-128 of the encoded form: equal on nodes that agree.

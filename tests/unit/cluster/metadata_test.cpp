@@ -31,8 +31,8 @@ TEST(Metadata, SixShardsOnThreeNodesGiveTwoPrimariesEachAtAnyReplicationFactor) 
     std::map<NodeId, int> primaries, held;
     for (const auto& [shard, placement] : metadata.placements) {
       ++primaries[placement.primary];
-      ASSERT_EQ(placement.replicas.size(), copies);
-      for (const auto& node : placement.replicas) ++held[node];
+      ASSERT_EQ(placement.copies.size(), copies);
+      for (const auto& node : placement.replicas()) ++held[node];
     }
     for (const auto& [node, count] : primaries) EXPECT_EQ(count, 2) << node.value() << " factor " << copies;
     for (const auto& [node, count] : held) EXPECT_EQ(count, 2 * static_cast<int>(copies)) << node.value();
@@ -68,7 +68,7 @@ TEST(Metadata, ACopyOpensOnceAndOnlyAtTheVersionItSaw) {
   EXPECT_FALSE(apply(metadata, OpenCopy{ShardId(0), 1, 1, node}));
   const auto opened = apply(metadata, OpenCopy{ShardId(0), 1, 0, node});
   ASSERT_TRUE(opened);
-  EXPECT_EQ(opened->placements.at(ShardId(0)).in_sync, std::vector<NodeId>{node});
+  EXPECT_EQ(opened->placements.at(ShardId(0)).in_sync(), std::vector<NodeId>{node});
   EXPECT_FALSE(apply(*opened, OpenCopy{ShardId(0), 1, 1, node})) << "an in-sync set never grows by an empty copy";
 }
 
@@ -99,7 +99,7 @@ TEST(MetadataCodec, DamageIsAnErrorNeverAnEmptyCluster) {
     EXPECT_FALSE(decode_metadata(bytes.substr(0, length))) << length;
   }
   EXPECT_FALSE(decode_metadata("{}"));
-  EXPECT_FALSE(decode_metadata(R"({"format":2})"));
+  EXPECT_FALSE(decode_metadata(R"({"format":3})"));
 }
 
 TEST(MetadataCodec, NumbersThatDoNotFitAndListsThatAreNoneAreDamage) {
@@ -115,7 +115,7 @@ TEST(MetadataCodec, NumbersThatDoNotFitAndListsThatAreNoneAreDamage) {
   }
   EXPECT_FALSE(decode_metadata(with("\"epoch\":2", "\"epoch\":-2")));
   EXPECT_FALSE(decode_metadata(with("\"epoch\":2", "\"epoch\":1e30")));
-  EXPECT_FALSE(decode_metadata(with("\"format\":1", "\"format\":4294967297")));
+  EXPECT_FALSE(decode_metadata(with("\"format\":2", "\"format\":4294967298")));
   EXPECT_FALSE(decode_metadata(with("\"shards\":[0]", "\"shards\":0")));
   for (const auto* nothing : {"null", "{}"}) {
     const std::string list(nothing);

@@ -79,7 +79,7 @@ TEST_F(LocalNodeTest, ACreatedCollectionIsServedAndItsCopiesAreInSync) {
 
   EXPECT_TRUE(node_->problems().empty());
   for (const auto& [shard, placement] : metadata_->current()->placements) {
-    EXPECT_EQ(placement.in_sync, std::vector<NodeId>{self_});
+    EXPECT_EQ(placement.in_sync(), std::vector<NodeId>{self_});
   }
   EXPECT_TRUE(upsert("docs", 7));
   EXPECT_EQ(count("docs"), 1U);

@@ -1,0 +1,113 @@
+#include "metadata_json.hpp"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "json_reading.hpp"
+
+namespace vectorizer::cluster {
+namespace {
+
+using nlohmann::json;
+
+CopyRecord copy_from_json(const json& object) {
+  CopyRecord copy;
+  copy.id = integer_of<std::uint64_t>(object.at("id"));
+  copy.node = NodeId(object.at("node").get<std::string>());
+  copy.role = choice_of(object.at("role"), copy_role_from_name);
+  copy.node_uuid = object.at("node_uuid").get<std::string>();
+  return copy;
+}
+
+}  // namespace
+
+json to_json(const NodeRecord& node) {
+  return {{"id", node.id.value()},
+          {"address", node.address},
+          {"grpc_port", node.grpc_port},
+          {"rest_port", node.rest_port},
+          {"uuid", node.uuid},
+          {"raft_id", node.raft_id},
+          {"status", node_status_name(node.status)},
+          {"boot_epoch", node.boot_epoch},
+          {"boot_nonce", node.boot_nonce},
+          {"version", node.version}};
+}
+
+json to_json(const ShardPlacement& placement) {
+  json copies = json::array();
+  for (const auto& copy : placement.copies) {
+    copies.push_back({{"id", copy.id},
+                      {"node", copy.node.value()},
+                      {"role", copy_role_name(copy.role)},
+                      {"node_uuid", copy.node_uuid}});
+  }
+  return {
+      {"shard", placement.shard.value()},     {"collection", placement.collection},   {"term", placement.term},
+      {"isr_version", placement.isr_version}, {"primary", placement.primary.value()}, {"copies", std::move(copies)}};
+}
+
+json to_json(const CollectionRecord& record) {
+  json shards = json::array();
+  for (const auto& shard : record.shards) shards.push_back(shard.value());
+  return {{"config", collection_config_to_json(record.config)},
+          {"created_at_ms", record.created_at_ms},
+          {"ring_version", record.ring_version},
+          {"shards", std::move(shards)}};
+}
+
+NodeRecord node_from_json(const json& object) {
+  NodeRecord node;
+  node.id = NodeId(object.at("id").get<std::string>());
+  node.address = object.at("address").get<std::string>();
+  node.grpc_port = integer_of<std::uint16_t>(object.at("grpc_port"));
+  node.rest_port = integer_of<std::uint16_t>(object.at("rest_port"));
+  if (!object.contains("uuid")) return node;  // format 1
+  node.uuid = object.at("uuid").get<std::string>();
+  node.raft_id = integer_of<std::uint64_t>(object.at("raft_id"));
+  node.status = choice_of(object.at("status"), node_status_from_name);
+  node.boot_epoch = integer_of<std::uint64_t>(object.at("boot_epoch"));
+  node.boot_nonce = integer_of<std::uint64_t>(object.at("boot_nonce"));
+  node.version = object.at("version").get<std::string>();
+  return node;
+}
+
+ShardPlacement placement_from_json(const json& object) {
+  ShardPlacement placement;
+  placement.shard = ShardId(integer_of<std::uint64_t>(object.at("shard")));
+  placement.collection = object.at("collection").get<std::string>();
+  placement.term = integer_of<std::uint64_t>(object.at("term"));
+  placement.isr_version = integer_of<std::uint64_t>(object.at("isr_version"));
+  placement.primary = NodeId(object.at("primary").get<std::string>());
+  for (const auto& item : array_at(object, "copies")) {
+    auto copy = copy_from_json(item);
+    if (placement.copy_on(copy.node) != nullptr) {
+      throw Damage(fmt::format("shard {} has two copies on '{}'", placement.shard.value(), copy.node.value()));
+    }
+    placement.copies.push_back(std::move(copy));
+  }
+  return placement;
+}
+
+Result<CollectionRecord> collection_from_json(const json& object) {
+  CollectionRecord record;
+  ASSIGN_OR_RETURN(record.config, parse_collection_config(object.at("config")));
+  record.created_at_ms = integer_of<std::int64_t>(object.at("created_at_ms"));
+  record.ring_version = integer_of<std::uint32_t>(object.at("ring_version"));
+  if (record.ring_version != HashRing::kVersion) {
+    return Error{ErrorType::kInternal, fmt::format("collection '{}' uses ring version {}, this build knows {}",
+                                                   record.config.name, record.ring_version, HashRing::kVersion)};
+  }
+  for (const auto& shard : array_at(object, "shards")) record.shards.emplace_back(integer_of<std::uint64_t>(shard));
+  if (record.shards.size() != record.config.sharding.shard_count || record.shards.empty()) {
+    return Error{ErrorType::kInternal,
+                 fmt::format("collection '{}' has {} shards, its configuration says {}", record.config.name,
+                             record.shards.size(), record.config.sharding.shard_count)};
+  }
+  record.ring = make_shard_ring(record.config.sharding);
+  return record;
+}
+
+}  // namespace vectorizer::cluster
