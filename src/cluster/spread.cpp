@@ -32,6 +32,7 @@ bool Spread::holds(std::size_t shard, std::size_t node) const {
 void Spread::add(std::vector<std::size_t> nodes) {
   for (const auto node : nodes) ++copies_[node];
   if (!nodes.empty()) ++primaries_[nodes.front()];
+  origins_.push_back(nodes);
   shards_.push_back(std::move(nodes));
 }
 
@@ -67,16 +68,25 @@ void Spread::resize(std::size_t shard, std::size_t factor, const std::vector<std
   ++primaries_[nodes.front()];
 }
 
+int Spread::cost_of_leaving(std::size_t shard, std::size_t node) const {
+  const auto& origin = origins_[shard];
+  if (std::find(origin.begin(), origin.end(), node) == origin.end()) return 0;
+  return shards_[shard].front() == node ? 2 : 1;
+}
+
 void Spread::even_copies() {
   // Each move brings two loads nearer to each other, so it ends.
   for (auto pair = extremes(copies_, open_); pair && copies_[pair->first] >= copies_[pair->second] + 2;
        pair = extremes(copies_, open_)) {
     const auto [most, least] = *pair;
     std::size_t chosen = kNone;
+    int lowest_cost = 0;
     for (std::size_t shard = 0; shard < shards_.size(); ++shard) {
       if (!holds(shard, most) || holds(shard, least)) continue;
-      // A copy that does not lead moves without a promotion.
-      if (chosen == kNone || (shards_[chosen].front() == most && shards_[shard].front() != most)) chosen = shard;
+      const int cost = cost_of_leaving(shard, most);
+      if (chosen != kNone && cost >= lowest_cost) continue;
+      chosen = shard;
+      lowest_cost = cost;
     }
     auto& nodes = shards_[chosen];  // there is one: `most` has more shards than `least`
     if (nodes.front() == most) {

@@ -28,6 +28,8 @@ class Spread {
 
  private:
   bool holds(std::size_t shard, std::size_t node) const;
+  /// 0 for a copy that only has been planned, 1 for one with data, 2 for one whose move needs a promotion too.
+  int cost_of_leaving(std::size_t shard, std::size_t node) const;
   struct Handover {
     std::size_t shard, to;
   };
@@ -37,8 +39,8 @@ class Spread {
   void lead(std::size_t shard, std::size_t node);
 
   std::vector<bool> open_;
-  std::vector<std::size_t> copies_, primaries_;  // by node
-  std::vector<std::vector<std::size_t>> shards_;
+  std::vector<std::size_t> copies_, primaries_;             // by node
+  std::vector<std::vector<std::size_t>> shards_, origins_;  // by shard; origins_ as they were added
 };
 
 }  // namespace vectorizer::cluster

@@ -28,8 +28,9 @@ std::vector<ShardPlacement> place_shards(const ClusterMetadata& metadata, const 
 
 /// Where the copies of a collection should be now, with as few changes as lead from where they are to an even
 /// placement on the active nodes (unhealthy nodes keep what they have): a new node takes its share of the copies and
-/// nothing else moves; those of a draining or removed node are spread over the others. By shard, in order.
-/// Deterministic. A factor beyond the number of nodes gives as many copies as there are nodes.
+/// nothing else moves; those of a draining or removed node are spread over the others, where at most one other copy
+/// makes room. By shard, in order. Deterministic. A factor beyond the number of nodes gives as many copies as there are
+/// nodes.
 std::vector<ShardTarget> balanced_placement(const ClusterMetadata& metadata, const CollectionRecord& collection);
 
 }  // namespace vectorizer::cluster

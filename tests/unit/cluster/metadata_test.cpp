@@ -93,6 +93,50 @@ TEST(MetadataCodec, RoundTripsAndItsDigestTellsContentsApart) {
   EXPECT_NE(metadata_digest(cluster_of(3)), metadata_digest(metadata));
 }
 
+/// As format 1 was written, by a single node and before it had opened all copies.
+constexpr auto kFormat1 =
+    R"({"collections":[{"config":{"dimension":4,"hnsw":{"ef_construction":200,"ef_search":64,"m":16},"metric":"cosine",)"
+    R"("name":"docs","quantization":{"rescore":true,"type":"none"},"sharding":{"min_in_sync":1,"rebalance_threshold":0.2,)"
+    R"("replication_factor":1,"shard_count":2,"virtual_nodes_per_shard":100},"storage":"memory"},)"
+    R"("created_at_ms":1234567890123,"ring_version":1,"shards":[3,4]}],"epoch":9,"format":1,"next_shard_id":5,"nodes":[)"
+    R"({"address":"127.0.0.1","grpc_port":15003,"id":"node-1","rest_port":15002}],"placements":[{"collection":"docs",)"
+    R"("in_sync":["node-1"],"isr_version":1,"primary":"node-1","replicas":["node-1"],"shard":3,"term":1},)"
+    R"({"collection":"docs","in_sync":[],"isr_version":0,"primary":"node-1","replicas":["node-1"],"shard":4,"term":1}]})";
+
+TEST(MetadataCodec, Format1OfASingleNodeStillLoads) {
+  const auto metadata = decode_metadata(kFormat1);
+
+  ASSERT_TRUE(metadata) << metadata.error().message;
+  EXPECT_EQ(metadata->epoch, 9U);
+  EXPECT_EQ(metadata->next_copy_id, 3U);
+  EXPECT_FALSE(metadata->forming());
+  const auto& node = metadata->nodes.at(NodeId("node-1"));
+  EXPECT_EQ(node, (NodeRecord{NodeId("node-1"), "127.0.0.1", 15003, 15002}));
+  EXPECT_EQ(node.status, NodeStatus::kActive);
+  ASSERT_NE(metadata->find("docs"), nullptr);
+  const auto& open = metadata->placements.at(ShardId(3));
+  EXPECT_TRUE(open.open());
+  EXPECT_EQ(open.copies, (std::vector<CopyRecord>{{1, NodeId("node-1"), CopyRole::kInSync, ""}}));
+  EXPECT_EQ(metadata->placements.at(ShardId(4)).copies.front().role, CopyRole::kInit);
+  const auto opened = cluster::apply(*metadata, OpenCopy{ShardId(4), 1, 0, NodeId("node-1")});
+  ASSERT_TRUE(opened);
+
+  const auto again = decode_metadata(encode_metadata(*opened));
+  ASSERT_TRUE(again);
+  EXPECT_EQ(again->placements, opened->placements);
+}
+
+TEST(MetadataCodec, ShardsWithoutAPlaceAndPlacesWithoutACollectionAreDamage) {
+  const std::string bytes = kFormat1;
+  const auto with = [&](const std::string& old, const std::string& replacement) {
+    const auto at = bytes.find(old);
+    EXPECT_NE(at, std::string::npos) << old;
+    return std::string(bytes).replace(at, old.size(), replacement);
+  };
+  EXPECT_FALSE(decode_metadata(with(R"("shards":[3,4])", R"("shards":[3,5])")));
+  EXPECT_FALSE(decode_metadata(with(R"({"collection":"docs","in)", R"({"collection":"other","in)")));
+}
+
 TEST(MetadataCodec, DamageIsAnErrorNeverAnEmptyCluster) {
   const auto bytes = encode_metadata(*apply(cluster_of(1), CreateCollection{collection("docs", 2, 1), 0}));
   for (std::size_t length = 0; length < bytes.size(); ++length) {
