@@ -2,14 +2,16 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <cassert>
+#include <unordered_map>
 
 namespace vectorizer::shard {
 
 void Committer::commit(std::span<PendingWrite* const> group) {
   const std::lock_guard commit_lock(state_.commit_mutex);
   state_.metrics.write_group_size.Observe(static_cast<double>(group.size()));
-  Result<void> outcome = reconcile();
+  Result<void> outcome = settle();
   if (outcome) outcome = commit_together(group);
   if (outcome) return;
   if (outcome.error().type == ErrorType::kStorageFull && group.size() > 1) {
@@ -24,14 +26,14 @@ void Committer::commit(std::span<PendingWrite* const> group) {
 
 void Committer::commit_each(std::span<PendingWrite* const> group) {
   for (PendingWrite* const& write : group) {
-    Result<void> alone = reconcile();
+    Result<void> alone = settle();
     if (alone) alone = commit_together(std::span(&write, 1));
     if (!alone) write->result = alone.error();
   }
 }
 
 Result<void> Committer::commit_together(std::span<PendingWrite* const> group) {
-  Resolver resolver(state_.generation->table, *state_.store, state_.store->applied_sequence() + 1);
+  Resolver resolver(state_.generation->table, *state_.store, state_.store->last_sequence() + 1);
   if (auto read = resolver.prefetch(group); !read) {
     if (group.size() == 1) return read;
     commit_each(group);  // a point that cannot be read is the error of the writer who needs it, not of the others
@@ -40,19 +42,62 @@ Result<void> Committer::commit_together(std::span<PendingWrite* const> group) {
   for (PendingWrite* write : group) write->result = resolver.resolve(write->ops);
   if (resolver.writes().empty()) return {};
   const auto final_writes = resolver.final_writes();
-  if (auto stored = state_.store->write(resolver.writes()); !stored) {
-    if (stored.error().type != ErrorType::kStorageFull) {
-      spdlog::error("shard {}: a batch of {} writes failed: {}", state_.options.id.value(), resolver.writes().size(),
-                    stored.error().message);
-      for (const auto* write : final_writes) doubtful_.push_back(write->point.id);
-      if (auto reconciled = reconcile(); !reconciled) {
-        spdlog::error("shard {}: {}; writes are refused until it can be read", state_.options.id.value(),
-                      reconciled.error().message);
-      }
-    }
-    return stored;
-  }
+  RETURN_IF_ERROR(store(resolver.writes(), final_writes));
   apply(final_writes, resolver.stored());
+  return {};
+}
+
+Result<void> Committer::store(std::span<const storage::StoredWrite> writes,
+                              std::span<const storage::StoredWrite* const> final_writes) {
+  auto stored = state_.store->write(writes);
+  // Any other error says that this call has stored nothing.
+  if (stored || stored.error().type != ErrorType::kInternal) return stored;
+  spdlog::error("shard {}: a batch of {} writes failed: {}", state_.options.id.value(), writes.size(),
+                stored.error().message);
+  for (const auto* write : final_writes) doubtful_.push_back(write->point.id);
+  if (auto reconciled = reconcile(); !reconciled) {
+    spdlog::error("shard {}: {}; writes are refused until it can be read", state_.options.id.value(),
+                  reconciled.error().message);
+  }
+  return stored;
+}
+
+Result<void> Committer::settle() {
+  RETURN_IF_ERROR(reconcile());
+  ASSIGN_OR_RETURN(const auto pending, state_.store->settle());
+  return store_and_apply(pending);
+}
+
+Result<void> Committer::apply_stored(std::span<const storage::StoredWrite> writes) {
+  const std::lock_guard commit_lock(state_.commit_mutex);
+  RETURN_IF_ERROR(reconcile());
+  return store_and_apply(writes);
+}
+
+Result<void> Committer::store_and_apply(std::span<const storage::StoredWrite> writes) {
+  const SequenceNumber applied = state_.store->applied_sequence();
+  const auto first_new = std::find_if(writes.begin(), writes.end(),
+                                      [&](const storage::StoredWrite& write) { return write.sequence > applied; });
+  writes = writes.subspan(static_cast<std::size_t>(first_new - writes.begin()));
+  if (writes.empty()) return {};
+  std::unordered_map<PointId, std::size_t, PointIdHash> last;
+  for (std::size_t i = 0; i < writes.size(); ++i) last[writes[i].point.id] = i;
+  std::vector<const storage::StoredWrite*> final_writes;
+  std::vector<PointId> in_store;  // whose long payloads leave the payload index
+  const SlotTable& table = state_.generation->table;
+  for (std::size_t i = 0; i < writes.size(); ++i) {
+    const PointId& id = writes[i].point.id;
+    if (last.at(id) != i) continue;
+    final_writes.push_back(&writes[i]);
+    if (const auto slot = table.find(id); slot && table.live(*slot)->payload_in_store) in_store.push_back(id);
+  }
+  ASSIGN_OR_RETURN(auto points, state_.store->get_many(in_store));
+  PointsById replaced;
+  for (std::size_t i = 0; i < in_store.size(); ++i) {
+    if (points[i]) replaced.emplace(in_store[i], std::move(points[i]->point));
+  }
+  RETURN_IF_ERROR(store(writes, final_writes));
+  apply(final_writes, replaced);
   return {};
 }
 

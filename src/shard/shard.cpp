@@ -60,6 +60,17 @@ class StoreBackedShard final : public Shard {
     return queue_.submit(ops);
   }
 
+  Result<void> apply(std::span<const storage::StoredWrite> writes) override {
+    const std::uint32_t dimension = state_.options.collection.dimension;
+    for (const storage::StoredWrite& write : writes) {
+      if (write.deleted || write.point.vector.size() == dimension) continue;
+      return Error{ErrorType::kInternal,
+                   fmt::format("change {} has {} dimensions, the collection {}", write.sequence,
+                               write.point.vector.size(), dimension)};
+    }
+    return committer_.apply_stored(writes);
+  }
+
   Result<std::vector<ScoredPoint>> search(const SearchQuery& query) const override {
     const std::uint32_t dimension = state_.options.collection.dimension;
     if (query.vector.size() != dimension) {

@@ -68,7 +68,8 @@ Result<void> RocksShardStore::write(std::span<const StoredWrite> writes) {
   RETURN_IF_ERROR(usable());
   if (writes.empty()) return {};
   const bool adds = std::any_of(writes.begin(), writes.end(), [](const StoredWrite& write) { return !write.deleted; });
-  if (adds && database_.storage_full()) {
+  // What a log has committed must be applied: the log refused earlier.
+  if (adds && sync_ == Sync::kAsConfigured && database_.storage_full()) {
     return Error{ErrorType::kStorageFull, "the disk is nearly full; deletes and reads work, other writes are refused"};
   }
   auto* const points = database_.family(ColumnFamily::kPoints);

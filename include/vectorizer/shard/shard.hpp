@@ -56,6 +56,9 @@ class Shard {
   /// Blocks until durable and applied. One outcome per op, in order; an error means nothing of this call was applied,
   /// except kInternal, whose outcome is unknown. kOverloaded when the exact tail is at its limit.
   virtual Result<std::vector<WriteOutcome>> write(std::span<const WriteOp> ops) = 0;
+  /// What the primary of this shard has resolved and committed: stores it in one batch and makes it visible. In the order
+  /// of sequences; those that the store already has are left out. An error means the same as for write().
+  virtual Result<void> apply(std::span<const storage::StoredWrite> writes) = 0;
 
   /// Best first, ties by id; up to query.limit + query.offset (the coordinator merges and cuts).
   virtual Result<std::vector<ScoredPoint>> search(const SearchQuery& query) const = 0;

@@ -33,7 +33,8 @@ class ShardStore {
  public:
   virtual ~ShardStore() = default;
 
-  /// Applies all writes in one atomic batch; durable (synced, unless configured otherwise) when it returns.
+  /// Applies all writes in one atomic batch; durable (synced, unless configured otherwise) when it returns. After
+  /// kInternal it is not known whether they are in the store; after any other error they are not, at least not yet.
   virtual Result<void> write(std::span<const StoredWrite> writes) = 0;
   virtual Result<std::optional<StoredPoint>> get(const PointId& id) const = 0;
   /// One entry per id, in the order asked.
