@@ -22,6 +22,9 @@ class MetadataLog {
   /// contains it and the observers on this node have seen it.
   virtual Result<std::shared_ptr<const ClusterMetadata>> propose(const MetadataCommand& command) = 0;
   virtual std::shared_ptr<const ClusterMetadata> current() const = 0;
+  /// Passes once current() contains everything that was decided before the call: a linearizable read. kNoLeader or
+  /// kTimeout where nobody can say.
+  virtual Result<void> catch_up() { return {}; }
   /// Who decides the order now; an empty id when nobody does.
   virtual NodeId leader() const = 0;
   /// Calls `observer` with the current value and with each later one, in order of epochs, without any lock of this

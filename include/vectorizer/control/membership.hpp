@@ -1,0 +1,78 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "vectorizer/base/clock.hpp"
+#include "vectorizer/base/metrics.hpp"
+#include "vectorizer/cluster/metadata_log.hpp"
+#include "vectorizer/control/identity.hpp"
+#include "vectorizer/control/server_list.hpp"
+#include "vectorizer/peer/byte_stream.hpp"
+#include "vectorizer/peer/membership_peer.hpp"
+
+namespace vectorizer::control {
+
+struct MembershipOptions {
+  NodeId self;
+  std::string endpoint;  ///< where others reach this node; empty with DNS: it finds itself among the answers
+  std::uint16_t rest_port = 0;
+  std::string version;
+  std::vector<ListedServer> servers;  ///< static discovery
+  std::string dns_name;               ///< DNS discovery, when not empty
+  std::uint16_t dns_grpc_port = 0;
+  std::uint32_t expected_nodes = 0;  ///< that form the cluster
+  std::chrono::seconds resolve_interval{30};
+  std::chrono::milliseconds timeout{5000};  ///< of one call, and of a change of metadata
+  std::filesystem::path raft_directory;
+  /// What a single node has decided so far; its collections make this node the first of the cluster.
+  cluster::ClusterMetadata initial;
+  /// Something that only a restart, or an operator, can mend: the process must end and say why.
+  std::function<void(const Error&)> on_fatal;
+};
+
+/// What the node tells the leader of itself in each beat.
+struct LocalState {
+  std::vector<peer::CopyStatus> copies;
+  bool stalled = false;
+};
+
+/// This process as a member of the cluster: it finds the others, forms or joins the cluster, keeps its lease, and,
+/// while it leads the metadata, admits members and repairs what failed. docs/membership.md tells the whole story.
+///
+/// The server side of MembershipPeer answers other nodes. Thread-safe.
+class Membership : public peer::MembershipPeer {
+ public:
+  /// The log of the cluster's metadata; usable at once, empty until the node has joined. Register observers before
+  /// start().
+  virtual cluster::MetadataLog& metadata() = 0;
+  /// Begins to look for the others. @param local asked for each beat, from a thread of this class.
+  virtual Result<void> start(std::function<LocalState()> local) = 0;
+  /// Ends all threads, the Raft log included. No call of another node may be running. Idempotent.
+  virtual void stop() = 0;
+
+  /// Whether this node may acknowledge writes and answer as a primary; ask after the fact.
+  virtual bool lease_valid() const = 0;
+  /// What is missing before this node serves everything, one line each; empty when nothing is.
+  virtual std::vector<std::string> problems() const = 0;
+  /// When a node beat last, as the leader of the metadata knows it; nothing elsewhere.
+  virtual std::optional<std::chrono::milliseconds> silence(const NodeId& node) const = 0;
+  /// Servers that are configured and have not joined yet.
+  virtual std::vector<ListedServer> missing() const = 0;
+  /// A stream of the Raft log that another member opened; runs on the calling thread until it ends.
+  virtual Result<void> serve_raft(const peer::StreamRoute& route, peer::ByteStream& stream) = 0;
+};
+
+/// @param identity, peers, streams, metrics outlive it.
+/// @param on_endpoint called whenever a process is found at a new endpoint, so that calls to it go there.
+std::unique_ptr<Membership> make_membership(
+    MembershipOptions options, IdentityFile& identity, peer::MembershipDirectory& peers, peer::StreamConnector& streams,
+    MetricsRegistry& metrics,
+    std::function<void(const NodeId& node, std::uint64_t raft_id, const std::string& endpoint)> on_endpoint);
+
+}  // namespace vectorizer::control

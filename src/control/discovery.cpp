@@ -1,0 +1,253 @@
+#include "discovery.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <future>
+
+#include "node_record.hpp"
+#include "random_bits.hpp"
+
+namespace vectorizer::control {
+namespace {
+
+using peer::IdentityState;
+
+constexpr std::chrono::milliseconds kInterval{500};
+/// Between two rounds of hellos once the node is a member and the cluster has a leader.
+constexpr std::chrono::seconds kQuietInterval{10};
+
+/// The metadata of a cluster that has one member, with what that member held before.
+Result<cluster::ClusterMetadata> first_metadata(const MemberState& state, const std::string& cluster_id) {
+  const auto hello = state.hello();
+  cluster::ClusterMetadata metadata = state.options.initial;
+  const std::uint32_t expected = std::max(1U, state.options.expected_nodes);
+  ASSIGN_OR_RETURN(metadata, cluster::apply(metadata, cluster::InitCluster{cluster_id, expected}));
+  auto self = record_of(hello);
+  if (!self) return self.error();
+  self->status = cluster::NodeStatus::kActive;
+  const auto known = metadata.nodes.find(self->id);
+  const std::uint64_t replaces = known == metadata.nodes.end() ? 0 : known->second.raft_id;
+  ASSIGN_OR_RETURN(metadata, cluster::apply(metadata, cluster::UpsertNode{std::move(*self), replaces}));
+  return metadata;
+}
+
+}  // namespace
+
+void Discovery::start() {
+  thread_.start(kInterval, [this](const std::stop_token& stop) { round(stop); });
+}
+
+std::vector<ListedServer> Discovery::missing() const {
+  const std::lock_guard lock(mutex_);
+  return missing_;
+}
+
+std::vector<ListedServer> Discovery::servers() {
+  const auto& options = state_.options;
+  if (options.dns_name.empty()) return options.servers;
+  const bool joined = state_.identity.current().state == IdentityState::kMember;
+  const BootTime interval = joined ? BootTime(options.resolve_interval) : BootTime(kInterval);
+  if (!from_dns_.empty() && boot_now() - resolved_at_ < interval) return from_dns_;
+  auto addresses = resolve_addresses(options.dns_name);
+  if (!addresses) {
+    if (last_reason_ != addresses.error().message) spdlog::warn("{}", addresses.error().message);
+    last_reason_ = addresses.error().message;
+    return from_dns_;
+  }
+  resolved_at_ = boot_now();
+  if (addresses->empty()) return from_dns_;
+  from_dns_.clear();
+  for (const auto& address : *addresses) {
+    const auto endpoint = make_endpoint(address, options.dns_grpc_port);
+    from_dns_.push_back({endpoint, endpoint});
+  }
+  return from_dns_;
+}
+
+std::vector<Greeting> Discovery::greet(const std::vector<ListedServer>& servers, const std::stop_token& stop) {
+  const auto self = state_.hello();
+  std::vector<std::future<Greeting>> calls;
+  for (const auto& server : servers) {
+    if (stop.stop_requested()) break;
+    calls.push_back(std::async(std::launch::async, [this, server, self] {
+      Greeting greeting{server.name, server.endpoint, std::nullopt, ""};
+      if (server.endpoint == self.endpoint) {
+        greeting.answer = self;
+        return greeting;
+      }
+      auto answer = state_.peers.membership(server.endpoint)->hello(self);
+      if (answer) {
+        greeting.answer = std::move(*answer);
+      } else {
+        greeting.problem = answer.error().message;
+      }
+      return greeting;
+    }));
+  }
+  std::vector<Greeting> greetings;
+  for (auto& call : calls) greetings.push_back(call.get());
+  return greetings;
+}
+
+void Discovery::remember(const std::vector<Greeting>& greetings) {
+  const auto self = state_.identity.current();
+  const auto metadata = state_.log.current();
+  std::vector<ListedServer> missing;
+  for (const auto& greeting : greetings) {
+    const bool member = std::any_of(metadata->nodes.begin(), metadata->nodes.end(), [&](const auto& item) {
+      return greeting.answer && item.second.raft_id == greeting.answer->raft_id;
+    });
+    if (!member) missing.push_back({greeting.name, greeting.endpoint});
+    if (!greeting.answer) continue;
+    const auto& answer = *greeting.answer;
+    if (answer.uuid == self.uuid) state_.found_itself_at(greeting.endpoint);
+    // A stranger keeps its address to itself: only processes of this cluster are called as such.
+    const bool ours = answer.uuid == self.uuid || (!self.cluster_id.empty() && answer.cluster_id == self.cluster_id);
+    if (ours) state_.book.met(answer.node, answer.raft_id, greeting.endpoint);
+  }
+  if (metadata->forming() && !missing.empty()) {
+    std::vector<std::string> names;
+    for (const auto& server : missing) names.push_back(server.name);
+    state_.log.set_waiting_for(fmt::format("forming: waiting for {}", fmt::join(names, ", ")));
+  }
+  const std::lock_guard lock(mutex_);
+  missing_ = std::move(missing);
+}
+
+void Discovery::round(const std::stop_token& stop) {
+  const auto before = state_.identity.current().state;
+  if (before == IdentityState::kRemoved) return;
+  const auto raft = state_.log.raft();
+  const bool quiet =
+      before == IdentityState::kMember && raft != nullptr && raft->leader_raft_id() != 0 && missing().empty();
+  if (quiet && boot_now() - greeted_at_ < kQuietInterval) return;
+  greeted_at_ = boot_now();
+
+  const auto list = servers();
+  if (list.empty()) {
+    state_.log.set_waiting_for(fmt::format("forming: DNS name '{}' has no address yet", state_.options.dns_name));
+    return;
+  }
+  state_.servers_hash = state_.options.dns_name.empty() ? servers_hash(list) : state_.options.expected_nodes;
+  const auto greetings = greet(list, stop);
+  if (stop.stop_requested()) return;
+  remember(greetings);
+  if (before == IdentityState::kVirgin || before == IdentityState::kClaimed) form_or_join(list, greetings);
+  if (state_.identity.current().state == IdentityState::kJoining || !admitted()) ask_to_be_admitted(greetings);
+}
+
+void Discovery::form_or_join(const std::vector<ListedServer>& servers, const std::vector<Greeting>& greetings) {
+  const auto& options = state_.options;
+  const std::size_t expected = options.dns_name.empty() ? servers.size() : options.expected_nodes;
+  auto ordered = greetings;
+  if (!options.dns_name.empty()) {
+    // Addresses change when pods are replaced; the order must not, or two nodes would ask for promises.
+    const auto uuid = [](const Greeting& greeting) { return greeting.answer ? greeting.answer->uuid : std::string(); };
+    std::stable_sort(ordered.begin(), ordered.end(), [&](const auto& a, const auto& b) { return uuid(a) < uuid(b); });
+  }
+  const auto step = next_forming_step(state_.hello(), ordered, expected);
+  Result<void> done;
+  switch (step.kind) {
+    case FormingStep::Kind::kWait:
+      if (step.reason != last_reason_) spdlog::info("{}", step.reason);
+      last_reason_ = step.reason;
+      state_.log.set_waiting_for(step.reason);
+      return;
+    case FormingStep::Kind::kJoin:
+      done = begin_to_join(step.join_cluster_id);
+      break;
+    case FormingStep::Kind::kForm:
+      done = form(servers);
+      break;
+  }
+  if (!done) {
+    spdlog::warn("forming: {}", done.error().message);
+    state_.log.set_waiting_for(fmt::format("forming: {}", done.error().message));
+  }
+}
+
+Result<void> Discovery::form(const std::vector<ListedServer>& servers) {
+  const auto self = state_.hello();
+  RETURN_IF_ERROR(state_.identity.update([&](Identity& identity) {
+    if (identity.state == IdentityState::kVirgin || identity.cluster_id.empty()) {
+      identity.cluster_id = fmt::format("{:016x}{:016x}", random_bits(), random_bits());
+    }
+    identity.state = IdentityState::kClaimed;
+    identity.claimed_by = identity.uuid;
+    identity.claimed_by_endpoint = self.endpoint;
+  }));
+  const auto identity = state_.identity.current();
+  const peer::ClaimRequest claim{identity.cluster_id, self.servers_hash, self.uuid, self.endpoint};
+  for (const auto& server : servers) {
+    if (server.endpoint == self.endpoint) continue;
+    if (auto promised = state_.peers.membership(server.endpoint)->claim(claim); !promised) {
+      return Error{promised.error().type, fmt::format("{}: {}", server.name, promised.error().message)};
+    }
+  }
+  ASSIGN_OR_RETURN(auto metadata, first_metadata(state_, identity.cluster_id));
+  spdlog::info("forms cluster {} of {} nodes", identity.cluster_id, state_.options.expected_nodes);
+  // The order matters: a member without a log is refused at the next start, a log without a member goes on here.
+  RETURN_IF_ERROR(open_log_(std::move(metadata)));
+  RETURN_IF_ERROR(state_.identity.update([](Identity& changed) { changed.state = IdentityState::kMember; }));
+  state_.log.set_waiting_for("forming: the other nodes are joining");
+  return {};
+}
+
+Result<void> Discovery::begin_to_join(const std::string& cluster_id) {
+  RETURN_IF_ERROR(state_.identity.update([&](Identity& identity) {
+    identity.cluster_id = cluster_id;
+    identity.state = IdentityState::kJoining;
+  }));
+  spdlog::info("joins cluster {}", cluster_id);
+  return open_log_(std::nullopt);
+}
+
+bool Discovery::admitted() const {
+  const auto self = state_.identity.current();
+  const auto metadata = state_.log.current();
+  const auto found = metadata->nodes.find(state_.options.self);
+  if (found == metadata->nodes.end() || found->second.raft_id != self.raft_id) return false;
+  const auto& node = found->second;
+  return node.boot_nonce == self.boot_nonce && make_endpoint(node.address, node.grpc_port) == state_.endpoint() &&
+         node.rest_port == state_.options.rest_port && node.version == state_.options.version;
+}
+
+void Discovery::ask_to_be_admitted(const std::vector<Greeting>& greetings) {
+  const auto self = state_.identity.current();
+  if (self.state == IdentityState::kJoining && admitted()) {
+    if (auto member = state_.identity.update([](Identity& changed) { changed.state = IdentityState::kMember; });
+        !member) {
+      spdlog::error("{}", member.error().message);
+    } else {
+      spdlog::info("is a member of cluster {}", self.cluster_id);
+      state_.log.set_waiting_for("");
+    }
+    return;
+  }
+  if (admitted()) return;
+  std::string leader;
+  for (const auto& greeting : greetings) {
+    if (greeting.answer && greeting.answer->cluster_id == self.cluster_id &&
+        !greeting.answer->leader_endpoint.empty()) {
+      leader = greeting.answer->leader_endpoint;
+    }
+  }
+  if (leader.empty()) {
+    if (self.state == IdentityState::kJoining) {
+      state_.log.set_waiting_for("joining: no reachable member knows a leader of the cluster");
+    }
+    return;
+  }
+  const auto asked =
+      leader == state_.endpoint() ? join_here_(state_.hello()) : state_.peers.membership(leader)->join(state_.hello());
+  if (asked) return;
+  const auto reason = fmt::format("joining: {}", asked.error().message);
+  if (reason != last_reason_) spdlog::warn("{}", reason);
+  last_reason_ = reason;
+  if (self.state == IdentityState::kJoining) state_.log.set_waiting_for(reason);
+}
+
+}  // namespace vectorizer::control

@@ -1,0 +1,41 @@
+#include "member_state.hpp"
+
+namespace vectorizer::control {
+
+std::string MemberState::endpoint() const {
+  if (!options.endpoint.empty()) return options.endpoint;
+  const std::lock_guard lock(mutex_);
+  return met_itself_at_;
+}
+
+void MemberState::found_itself_at(const std::string& endpoint) {
+  const std::lock_guard lock(mutex_);
+  met_itself_at_ = endpoint;
+}
+
+peer::Hello MemberState::hello() const {
+  const auto self = identity.current();
+  peer::Hello hello;
+  hello.node = options.self;
+  hello.uuid = self.uuid;
+  hello.raft_id = self.raft_id;
+  hello.endpoint = endpoint();
+  hello.cluster_id = self.cluster_id;
+  hello.state = self.state;
+  hello.claimed_by = self.claimed_by;
+  hello.claimed_by_endpoint = self.claimed_by_endpoint;
+  hello.has_data = !options.initial.collections.empty();
+  hello.servers_hash = servers_hash;
+  hello.expected_nodes = options.expected_nodes;
+  hello.boot_epoch = self.boot_epoch;
+  hello.boot_nonce = self.boot_nonce;
+  hello.previous_nonce = self.previous_nonce;
+  hello.rest_port = options.rest_port;
+  hello.version = options.version;
+  if (const auto raft = log.raft()) {
+    if (const auto id = raft->leader_raft_id(); id != 0) hello.leader_endpoint = book.endpoint_of(id).value_or("");
+  }
+  return hello;
+}
+
+}  // namespace vectorizer::control

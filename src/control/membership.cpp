@@ -1,0 +1,263 @@
+#include "vectorizer/control/membership.hpp"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+
+#include "discovery.hpp"
+#include "member_state.hpp"
+#include "node_record.hpp"
+#include "periodic.hpp"
+#include "supervisor.hpp"
+
+namespace vectorizer::control {
+namespace {
+
+using peer::IdentityState;
+
+/// How long an incarnation of a node must have been silent before another disk may take its name.
+constexpr std::chrono::milliseconds kReplaceAfter{2000};
+
+class MembershipImpl final : public Membership {
+ public:
+  MembershipImpl(MembershipOptions options, IdentityFile& identity, peer::MembershipDirectory& peers,
+                 peer::StreamConnector& streams, MetricsRegistry& metrics, AddressBook::OnChange on_endpoint)
+      : streams_(streams),
+        metrics_(metrics),
+        state_(std::move(options), identity, peers, std::move(on_endpoint)),
+        discovery_(
+            state_, [this](auto initial) { return open_log(std::move(initial)); },
+            [this](const peer::Hello& self) { return join(self); }),
+        supervisor_(state_) {}
+  ~MembershipImpl() override { stop(); }
+
+  cluster::MetadataLog& metadata() override { return state_.log; }
+  Result<void> start(std::function<LocalState()> local) override;
+  void stop() override;
+  bool lease_valid() const override { return state_.lease.valid(); }
+  std::vector<std::string> problems() const override;
+  std::optional<std::chrono::milliseconds> silence(const NodeId& node) const override;
+  std::vector<ListedServer> missing() const override { return discovery_.missing(); }
+  Result<void> serve_raft(const peer::StreamRoute& route, peer::ByteStream& stream) override;
+
+  Result<peer::Hello> hello(const peer::Hello& caller) override;
+  Result<peer::Remembered> remembered(std::uint64_t raft_id) override;
+  Result<void> claim(const peer::ClaimRequest& request) override;
+  Result<void> join(const peer::Hello& newcomer) override;
+  Result<void> you_are_removed(const std::string& cluster_id) override;
+  Result<peer::BeatReply> beat(const peer::Beat& beat) override;
+  Result<std::uint64_t> propose(const std::string& command) override;
+  Result<std::uint64_t> barrier() override;
+
+ private:
+  Result<void> open_log(std::optional<cluster::ClusterMetadata> initial);
+  void watch(const std::shared_ptr<const cluster::ClusterMetadata>& metadata);
+  void send_beat();
+  Result<std::shared_ptr<consensus::RaftMetadataLog>> leading() const;
+
+  peer::StreamConnector& streams_;
+  MetricsRegistry& metrics_;
+  MemberState state_;
+  Discovery discovery_;
+  Supervisor supervisor_;
+  std::function<LocalState()> local_;
+  Periodic beats_;
+  std::mutex claim_mutex_;  // one promise at a time
+};
+
+Result<void> MembershipImpl::start(std::function<LocalState()> local) {
+  local_ = std::move(local);
+  state_.log.observe([this](const auto& metadata) { watch(metadata); });
+  const auto self = state_.identity.current();
+  if (self.state == IdentityState::kRemoved) {
+    return Error{ErrorType::kValidation,
+                 fmt::format("this node was removed from cluster {}; empty its data directory to let it join again",
+                             self.cluster_id)};
+  }
+  if (!state_.endpoint().empty()) state_.book.met(state_.options.self, self.raft_id, state_.endpoint());
+  if (self.state == IdentityState::kMember || self.state == IdentityState::kJoining) {
+    RETURN_IF_ERROR(open_log(std::nullopt));
+    state_.log.set_waiting_for("starting: waiting for the metadata of the cluster");
+  }
+  discovery_.start();
+  supervisor_.start();
+  beats_.start(kBeatInterval, [this](const std::stop_token&) { send_beat(); });
+  return {};
+}
+
+void MembershipImpl::stop() {
+  beats_.stop();
+  supervisor_.stop();
+  discovery_.stop();
+  state_.log.detach();
+}
+
+Result<void> MembershipImpl::open_log(std::optional<cluster::ClusterMetadata> initial) {
+  consensus::RaftOptions options;
+  options.raft_id = state_.identity.current().raft_id;
+  options.directory = state_.options.raft_directory;
+  options.on_failure = state_.options.on_fatal;
+  ASSIGN_OR_RETURN(const bool empty, consensus::raft_is_empty(options));
+  if (initial && empty) RETURN_IF_ERROR(consensus::bootstrap_raft(options, *initial));
+  ASSIGN_OR_RETURN(auto raft, consensus::make_raft_metadata_log(options, streams_, metrics_));
+  state_.log.attach(std::move(raft));
+  return {};
+}
+
+void MembershipImpl::watch(const std::shared_ptr<const cluster::ClusterMetadata>& metadata) {
+  state_.book.update(*metadata);
+  if (metadata->formed) state_.log.set_waiting_for("");
+  supervisor_.poke();
+}
+
+void MembershipImpl::send_beat() {
+  const auto self = state_.identity.current();
+  if (state_.log.raft() == nullptr) return;
+  auto local = local_();
+  peer::Beat beat;
+  beat.node = state_.options.self;
+  beat.raft_id = self.raft_id;
+  beat.boot_nonce = self.boot_nonce;
+  beat.stalled = local.stalled;
+  beat.copies = std::move(local.copies);
+  const auto sent = boot_now();
+  Result<peer::BeatReply> reply = peer::BeatReply{};
+  if (state_.log.raft()->is_leader()) {
+    reply = this->beat(beat);
+  } else if (auto leader = state_.log.leader_peer()) {
+    reply = (*leader)->beat(beat);
+  } else {
+    return;
+  }
+  if (reply && reply->lease && !local.stalled) state_.lease.granted(sent);
+}
+
+std::vector<std::string> MembershipImpl::problems() const {
+  std::vector<std::string> lines;
+  const auto waiting = state_.log.waiting_for();
+  if (!waiting.empty()) lines.push_back(waiting);
+  if (waiting.empty() && !state_.lease.valid()) {
+    lines.emplace_back("no lease: this node cannot reach the leader of the metadata");
+  }
+  return lines;
+}
+
+std::optional<std::chrono::milliseconds> MembershipImpl::silence(const NodeId& node) const {
+  if (!leading()) return std::nullopt;
+  return std::chrono::duration_cast<std::chrono::milliseconds>(state_.liveness.silence(node));
+}
+
+Result<void> MembershipImpl::serve_raft(const peer::StreamRoute& route, peer::ByteStream& stream) {
+  const auto raft = state_.log.raft();
+  if (raft != nullptr) return raft->serve(route, stream);
+  stream.close();
+  return Error{ErrorType::kShuttingDown, "this node does not belong to a cluster yet"};
+}
+
+Result<std::shared_ptr<consensus::RaftMetadataLog>> MembershipImpl::leading() const {
+  const auto raft = state_.log.raft();
+  if (raft != nullptr && raft->is_leader()) return raft;
+  return Error{ErrorType::kNoLeader, fmt::format("node '{}' does not lead the metadata", state_.options.self.value())};
+}
+
+Result<peer::Hello> MembershipImpl::hello(const peer::Hello& caller) {
+  const auto self = state_.identity.current();
+  if (!caller.cluster_id.empty() && caller.cluster_id == self.cluster_id && !caller.endpoint.empty()) {
+    state_.book.met(caller.node, caller.raft_id, caller.endpoint);
+  }
+  return state_.hello();
+}
+
+Result<peer::Remembered> MembershipImpl::remembered(std::uint64_t raft_id) {
+  peer::Remembered remembered;
+  for (const auto& [id, node] : state_.log.current()->nodes) {
+    if (node.raft_id == raft_id) remembered.boot_nonce = node.boot_nonce;
+  }
+  return remembered;
+}
+
+Result<void> MembershipImpl::claim(const peer::ClaimRequest& request) {
+  const std::lock_guard lock(claim_mutex_);
+  RETURN_IF_ERROR(check_claim(state_.hello(), request));
+  return state_.identity.update([&](Identity& identity) {
+    identity.state = IdentityState::kClaimed;
+    identity.cluster_id = request.cluster_id;
+    identity.claimed_by = request.from_uuid;
+    identity.claimed_by_endpoint = request.from_endpoint;
+  });
+}
+
+Result<void> MembershipImpl::join(const peer::Hello& newcomer) {
+  RETURN_IF_ERROR(leading());
+  ASSIGN_OR_RETURN(auto node, record_of(newcomer));
+  const auto metadata = state_.log.current();
+  std::uint64_t replaces = 0;
+  const auto known = metadata->nodes.find(node.id);
+  const bool other_disk = known != metadata->nodes.end() && known->second.raft_id != 0 &&
+                          known->second.raft_id != node.raft_id &&
+                          known->second.status != cluster::NodeStatus::kRemoved;
+  if (other_disk) {
+    if (state_.liveness.silence(node.id) < kReplaceAfter) {
+      return Error{ErrorType::kConflict,
+                   fmt::format("node '{}' is alive at {}:{}; the one at {} must have another node_id", node.id.value(),
+                               known->second.address, known->second.grpc_port, newcomer.endpoint)};
+    }
+    replaces = known->second.raft_id;
+    spdlog::warn("node '{}' comes back with an empty disk: its copies are made again", node.id.value());
+  }
+  const auto decided = state_.log.propose(cluster::UpsertNode{std::move(node), replaces});
+  if (!decided) return decided.error();
+  state_.book.met(newcomer.node, newcomer.raft_id, newcomer.endpoint);
+  return {};
+}
+
+Result<void> MembershipImpl::you_are_removed(const std::string& cluster_id) {
+  const auto self = state_.identity.current();
+  if (self.cluster_id != cluster_id) {
+    return Error{ErrorType::kConflict,
+                 fmt::format("this node belongs to cluster {}, not {}", self.cluster_id, cluster_id)};
+  }
+  return state_.identity.update([](Identity& identity) { identity.state = IdentityState::kRemoved; });
+}
+
+Result<peer::BeatReply> MembershipImpl::beat(const peer::Beat& beat) {
+  ASSIGN_OR_RETURN(const auto raft, leading());
+  // A leader that was cut off does not know it: a lease is granted only once a majority has confirmed, after the beat
+  // arrived, that it still leads.
+  ASSIGN_OR_RETURN(const auto epoch, raft->barrier());
+  peer::BeatReply reply;
+  reply.metadata_epoch = epoch;
+  const auto metadata = state_.log.current();
+  const auto found = metadata->nodes.find(beat.node);
+  const bool member = found != metadata->nodes.end() && found->second.raft_id == beat.raft_id &&
+                      found->second.status != cluster::NodeStatus::kRemoved;
+  if (!member || beat.stalled) return reply;
+  state_.liveness.granted(beat);
+  reply.lease = true;
+  return reply;
+}
+
+Result<std::uint64_t> MembershipImpl::propose(const std::string& command) {
+  ASSIGN_OR_RETURN(const auto raft, leading());
+  ASSIGN_OR_RETURN(const auto decoded, cluster::decode_command(command));
+  ASSIGN_OR_RETURN(const auto decided, raft->propose(decoded));
+  return decided->epoch;
+}
+
+Result<std::uint64_t> MembershipImpl::barrier() {
+  ASSIGN_OR_RETURN(const auto raft, leading());
+  return raft->barrier();
+}
+
+}  // namespace
+
+std::unique_ptr<Membership> make_membership(
+    MembershipOptions options, IdentityFile& identity, peer::MembershipDirectory& peers, peer::StreamConnector& streams,
+    MetricsRegistry& metrics,
+    std::function<void(const NodeId& node, std::uint64_t raft_id, const std::string& endpoint)> on_endpoint) {
+  return std::make_unique<MembershipImpl>(std::move(options), identity, peers, streams, metrics,
+                                          std::move(on_endpoint));
+}
+
+}  // namespace vectorizer::control

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "member_state.hpp"
+#include "periodic.hpp"
+#include "repair_plan.hpp"
+
+namespace vectorizer::control {
+
+/// What a node does while it leads the metadata: it watches the others, and proposes what RepairPlan says; it admits
+/// those that join to the Raft group, removes what was replaced, and declares the cluster formed. All of it follows
+/// from the metadata and can be repeated, so that a leader that dies in the middle leaves nothing half done.
+class Supervisor {
+ public:
+  explicit Supervisor(MemberState& state) : state_(state) {}
+
+  void start();
+  void stop();
+  void poke() { repairs_.poke(); }
+
+ private:
+  void repair_round();
+  void admission_round();
+  /// The log, if this node leads it now.
+  std::shared_ptr<consensus::RaftMetadataLog> leading() const;
+  Observations observe(const cluster::ClusterMetadata& metadata) const;
+  void propose(const cluster::MetadataCommand& command);
+  Result<void> admit(consensus::RaftMetadataLog& raft, const cluster::ClusterMetadata& metadata,
+                     const cluster::NodeRecord& node);
+  Result<void> expel_strangers(consensus::RaftMetadataLog& raft, const cluster::ClusterMetadata& metadata);
+  void declare_formed(const cluster::ClusterMetadata& metadata);
+
+  MemberState& state_;
+  RepairPlan plan_;             // by the thread of repairs_
+  std::uint64_t led_term_ = 0;  // likewise: the term in which this node last began to lead
+  std::string last_problem_;    // by the thread of admissions_
+  Periodic repairs_, admissions_;
+};
+
+/// Voters of a cluster of n members: all up to three, then the largest odd number up to five; the others stand by.
+std::size_t wanted_voters(std::size_t members);
+
+}  // namespace vectorizer::control

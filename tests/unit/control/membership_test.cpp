@@ -1,0 +1,242 @@
+#include "vectorizer/control/membership.hpp"
+
+#include <gmock/gmock.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <filesystem>
+#include <functional>
+
+#include "member_network.hpp"
+
+namespace vectorizer::control {
+namespace {
+
+using std::chrono::seconds;
+using ::testing::HasSubstr;
+
+/// One process: its data directory and what runs on it.
+struct Process {
+  Process(MemberNetwork& all, const std::filesystem::path& root, int which, std::vector<ListedServer> listed)
+      : network(all), number(which), directory(root / std::to_string(which)), servers(std::move(listed)) {
+    std::filesystem::create_directories(directory);
+  }
+  ~Process() { kill(); }
+
+  std::string endpoint() const { return servers.at(static_cast<std::size_t>(number - 1)).endpoint; }
+
+  void start() {
+    const auto raft_directory = directory / "raft";
+    auto opened = IdentityFile::open(directory, NodeId("node-" + std::to_string(number)),
+                                     std::filesystem::exists(raft_directory));
+    ASSERT_TRUE(opened) << opened.error().message;
+    identity = std::move(*opened);
+    view = std::make_unique<NetworkView>(network, endpoint());
+    MembershipOptions options;
+    options.self = NodeId("node-" + std::to_string(number));
+    options.endpoint = endpoint();
+    options.rest_port = static_cast<std::uint16_t>(15000 + number);
+    options.version = "test";
+    options.servers = servers;
+    options.expected_nodes = static_cast<std::uint32_t>(servers.size());
+    options.raft_directory = raft_directory;
+    options.initial = initial;
+    member = make_membership(std::move(options), *identity, *view, *view, metrics, [](auto&&...) {});
+    network.add(endpoint(), identity->current().raft_id, member.get());
+    const auto started = member->start([] { return LocalState{}; });
+    ASSERT_TRUE(started) << started.error().message;
+  }
+  void kill() {
+    if (!member) return;
+    network.remove(endpoint());
+    member->stop();
+    member.reset();
+    identity.reset();
+  }
+  void wipe() {
+    std::filesystem::remove_all(directory);
+    std::filesystem::create_directories(directory);
+  }
+
+  MemberNetwork& network;
+  const int number;
+  const std::filesystem::path directory;
+  const std::vector<ListedServer> servers;
+  cluster::ClusterMetadata initial;
+  MetricsRegistry metrics;
+  std::unique_ptr<NetworkView> view;
+  std::unique_ptr<IdentityFile> identity;
+  std::unique_ptr<Membership> member;
+};
+
+class MembershipTest : public ::testing::Test {
+ protected:
+  MembershipTest() {
+    std::string pattern = (std::filesystem::temp_directory_path() / "membership-XXXXXX").string();
+    root_ = ::mkdtemp(pattern.data());
+    for (int number = 1; number <= 3; ++number) {
+      servers_.push_back({"node-" + std::to_string(number), "host-" + std::to_string(number) + ":15003"});
+    }
+    for (int number = 1; number <= 3; ++number) {
+      processes_.push_back(std::make_unique<Process>(network_, root_, number, servers_));
+    }
+  }
+  ~MembershipTest() override {
+    processes_.clear();
+    std::filesystem::remove_all(root_);
+  }
+
+  Process& process(int number) { return *processes_.at(static_cast<std::size_t>(number - 1)); }
+  std::shared_ptr<const cluster::ClusterMetadata> metadata(int number) {
+    return process(number).member->metadata().current();
+  }
+  /// Polls; a test that waits longer than a minute has failed.
+  static bool until(const std::function<bool()>& condition) {
+    const auto deadline = std::chrono::steady_clock::now() + seconds(60);
+    while (std::chrono::steady_clock::now() < deadline) {
+      if (condition()) return true;
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    return false;
+  }
+  bool formed(int number) {
+    return until([&] { return metadata(number)->formed && process(number).member->problems().empty(); });
+  }
+  void start_all() {
+    for (auto& each : processes_) each->start();
+    for (int number = 1; number <= 3; ++number) ASSERT_TRUE(formed(number));
+  }
+  int leader() {
+    int found = 0;
+    until([&] {
+      for (auto& each : processes_) {
+        if (!each->member) continue;
+        const auto name = each->member->metadata().leader();
+        if (name.value().empty()) continue;
+        const int number = name.value().back() - '0';
+        if (process(number).member && process(number).member->silence(name)) found = number;
+      }
+      return found != 0;
+    });
+    return found;
+  }
+  static cluster::CreateCollection docs() {
+    cluster::CreateCollection create;
+    create.config.name = "docs";
+    create.config.dimension = 2;
+    create.config.sharding.shard_count = 6;
+    create.config.sharding.replication_factor = 2;
+    return create;
+  }
+
+  std::filesystem::path root_;
+  MemberNetwork network_;
+  std::vector<ListedServer> servers_;
+  std::vector<std::unique_ptr<Process>> processes_;
+};
+
+TEST_F(MembershipTest, ThreeNodesFormInWhateverOrderTheyStart) {
+  process(3).start();
+  process(2).start();
+  ASSERT_TRUE(until([&] {
+    const auto problems = process(2).member->problems();
+    return !problems.empty() && problems.front() == "forming: waiting for node-1";
+  }));
+  const auto refused = process(3).member->metadata().propose(docs());
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().type, ErrorType::kNoLeader);
+  EXPECT_THAT(refused.error().message, HasSubstr("waiting for node-1"));
+  process(1).start();
+  for (int number = 1; number <= 3; ++number) ASSERT_TRUE(formed(number)) << number;
+  EXPECT_EQ(metadata(1)->cluster_id, metadata(3)->cluster_id);
+  EXPECT_EQ(metadata(3)->nodes.size(), 3U);
+}
+
+TEST_F(MembershipTest, EveryNodeTakesCommandsAndSeesThemAtOnce) {
+  start_all();
+  for (int number = 1; number <= 3; ++number) {
+    auto create = docs();
+    create.config.name += std::to_string(number);
+    const auto decided = process(number).member->metadata().propose(create);
+    ASSERT_TRUE(decided) << decided.error().message;
+    EXPECT_NE(metadata(number)->find(create.config.name), nullptr);
+    for (int other = 1; other <= 3; ++other) {
+      ASSERT_TRUE(process(other).member->metadata().catch_up());
+      EXPECT_NE(metadata(other)->find(create.config.name), nullptr);
+    }
+  }
+}
+
+TEST_F(MembershipTest, AMinorityRefusesAndLosesItsLease) {
+  start_all();
+  const int lonely = leader();
+  ASSERT_NE(lonely, 0);
+  network_.cut(process(lonely).endpoint());
+  ASSERT_TRUE(until([&] { return !process(lonely).member->lease_valid(); }));
+  const auto refused = process(lonely).member->metadata().propose(docs());
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().type, ErrorType::kNoLeader);
+  const int other = lonely % 3 + 1;
+  ASSERT_TRUE(until([&] {
+    const auto now = metadata(other);
+    return now->nodes.at(process(lonely).identity->current().node).status == cluster::NodeStatus::kUnhealthy;
+  }));
+  EXPECT_TRUE(process(other).member->metadata().propose(docs()));
+  network_.heal(process(lonely).endpoint());
+  ASSERT_TRUE(
+      until([&] { return process(lonely).member->lease_valid() && metadata(lonely)->find("docs") != nullptr; }));
+}
+
+TEST_F(MembershipTest, ARestartedNodeComesBackAsItself) {
+  start_all();
+  const auto before = metadata(2)->nodes.at(NodeId("node-2"));
+  process(2).kill();
+  process(2).start();
+  ASSERT_TRUE(until([&] {
+    const auto now = metadata(1)->nodes.at(NodeId("node-2"));
+    return now.boot_epoch == before.boot_epoch + 1 && now.raft_id == before.raft_id;
+  }));
+  ASSERT_TRUE(until([&] { return process(2).member->lease_valid(); }));
+}
+
+TEST_F(MembershipTest, AWipedNodeJoinsAgainAsAnotherOne) {
+  start_all();
+  const auto before = metadata(1)->nodes.at(NodeId("node-1"));
+  process(1).kill();
+  process(1).wipe();
+  process(1).start();
+  ASSERT_TRUE(until([&] {
+    const auto now = metadata(2)->nodes.at(NodeId("node-1"));
+    return now.raft_id != before.raft_id && now.status == cluster::NodeStatus::kActive;
+  }));
+  EXPECT_EQ(metadata(2)->cluster_id, metadata(3)->cluster_id);
+  ASSERT_TRUE(formed(1));
+  EXPECT_EQ(metadata(1)->cluster_id, metadata(2)->cluster_id);
+}
+
+TEST_F(MembershipTest, TheClusterOutlivesARestartOfAll) {
+  start_all();
+  ASSERT_TRUE(process(2).member->metadata().propose(docs()));
+  for (auto& each : processes_) each->kill();
+  for (auto& each : processes_) each->start();
+  for (int number = 1; number <= 3; ++number) {
+    ASSERT_TRUE(until([&] { return metadata(number)->find("docs") != nullptr; })) << number;
+  }
+}
+
+TEST_F(MembershipTest, ASingleNodesCollectionsBecomeThoseOfTheCluster) {
+  cluster::NodeRecord self;
+  self.id = NodeId("node-2");
+  auto metadata = cluster::apply({}, cluster::UpsertNode{self});
+  ASSERT_TRUE(metadata);
+  auto create = docs();
+  create.config.sharding.replication_factor = 1;
+  metadata = cluster::apply(*metadata, create);
+  ASSERT_TRUE(metadata) << metadata.error().message;
+  process(2).initial = *metadata;
+  start_all();
+  EXPECT_NE(this->metadata(1)->find("docs"), nullptr);
+}
+
+}  // namespace
+}  // namespace vectorizer::control
