@@ -1,0 +1,52 @@
+#pragma once
+
+#include <grpcpp/client_context.h>
+
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <set>
+
+#include "client_metrics.hpp"
+#include "vectorizer/base/lane.hpp"
+#include "vectorizer/rpc/grpc_peers.hpp"
+
+namespace vectorizer::rpc {
+
+using Clock = std::chrono::steady_clock;
+
+/// The calls that are in flight, so that stopping ends them instead of waiting for their deadlines. Thread-safe.
+class CallsInFlight {
+ public:
+  /// False once stopped: the call must not be made.
+  bool add(grpc::ClientContext& context);
+  void remove(grpc::ClientContext& context);
+  bool stopped() const;
+  /// Sleeps until then, or until stopped.
+  void sleep_until(Clock::time_point time);
+  /// Cancels all and waits until each was removed.
+  void stop();
+
+ private:
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  std::set<grpc::ClientContext*> calls_;
+  bool stopped_ = false;
+};
+
+/// What all clients of one process share.
+struct ClientCore {
+  ClientCore(GrpcPeersOptions given, IdentitySource source, MetricsRegistry& registry)
+      : options(std::move(given)), identity(std::move(source)), metrics(registry) {}
+
+  const GrpcPeersOptions options;
+  const IdentitySource identity;
+  ClientMetrics metrics;
+  CallsInFlight calls;
+  /// Callbacks of callers run here: gRPC's own few threads must not wait for a caller's locks.
+  Lane replies{"rpc-replies", 2, 65536};
+  /// Begins calls that may not block their caller but must open a session first.
+  Lane starts{"rpc-starts", 2, 4096};
+};
+
+}  // namespace vectorizer::rpc

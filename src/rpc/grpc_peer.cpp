@@ -1,0 +1,149 @@
+#include "grpc_peer.hpp"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "call.hpp"
+#include "data_codec.hpp"
+#include "error_codec.hpp"
+#include "filter_codec.hpp"
+
+namespace vectorizer::rpc {
+namespace {
+
+using Stub = wire::DataService::Stub;
+
+/// The replies in the order of `shards`; one that is missing is an error in its place.
+template <typename Reply>
+std::vector<Reply> in_order(const std::vector<ShardId>& shards, std::vector<Reply> replies, const Error& missing) {
+  std::map<ShardId, std::size_t> places;
+  for (std::size_t i = 0; i < replies.size(); ++i) places.emplace(replies[i].shard, i);
+  std::vector<Reply> out;
+  out.reserve(shards.size());
+  for (const auto& shard : shards) {
+    const auto place = places.find(shard);
+    if (place == places.end()) {
+      out.push_back({shard, missing});
+    } else {
+      out.push_back(std::move(replies[place->second]));
+      places.erase(place);
+    }
+  }
+  return out;
+}
+
+template <typename Reply>
+std::vector<Reply> for_all(const std::vector<ShardId>& shards, const Error& error) {
+  std::vector<Reply> out;
+  for (const auto& shard : shards) out.push_back({shard, error});
+  return out;
+}
+
+}  // namespace
+
+template <typename Function, typename Request, typename Reply>
+Result<void> GrpcPeer::ask(Method method, Function function, const Request& request, Reply& reply,
+                           Clock::time_point deadline) {
+  const auto line = line_.get();
+  if (!line) return unreachable_error({node_, {}, 0}, "its address is not known");
+  return as_unreachable(call(core_, *line, method, function, request, reply, deadline), line->target);
+}
+
+std::vector<peer::ShardWriteReply> GrpcPeer::write(std::vector<peer::ShardWrite> writes) {
+  std::vector<ShardId> shards;
+  for (const auto& write : writes) shards.push_back(write.shard);
+  wire::WriteRequest request;
+  encode_write(writes, request);
+  wire::WriteReply reply;
+  if (auto done = ask(Method::kWrite, &Stub::Write, request, reply, deadline()); !done) {
+    return for_all<peer::ShardWriteReply>(shards, done.error());
+  }
+  std::vector<peer::ShardWriteReply> replies;
+  for (const auto& each : reply.replies()) replies.push_back(decode_write_reply(each));
+  return in_order(shards, std::move(replies),
+                  Error{ErrorType::kInternal, "a node did not answer for a shard"}.with("outcome", "unknown"));
+}
+
+std::vector<peer::ShardSearchReply> GrpcPeer::search(std::span<const ShardId> shards, const SearchQuery& query) {
+  const std::vector<ShardId> wanted(shards.begin(), shards.end());
+  wire::SearchRequest request;
+  for (const auto& shard : wanted) request.add_shards(shard.value());
+  encode_query(query, request);
+  wire::SearchReply reply;
+  const auto until = std::min(deadline(), query.deadline.at());
+  if (auto done = ask(Method::kSearch, &Stub::Search, request, reply, until); !done) {
+    return for_all<peer::ShardSearchReply>(wanted, done.error());
+  }
+  std::vector<peer::ShardSearchReply> replies;
+  for (auto& each : *reply.mutable_replies()) replies.push_back(decode_hits(each));
+  return in_order(wanted, std::move(replies), Error{ErrorType::kInternal, "a node did not answer for a shard"});
+}
+
+Result<std::vector<std::optional<Point>>> GrpcPeer::get(const ShardId& shard, std::span<const PointId> ids,
+                                                        const Projection& what) {
+  wire::GetRequest request;
+  request.set_shard(shard.value());
+  for (const auto& id : ids) encode_id(id, *request.add_ids());
+  encode_projection(what, *request.mutable_projection());
+  wire::GetReply reply;
+  RETURN_IF_ERROR(ask(Method::kGet, &Stub::Get, request, reply, deadline()));
+  if (reply.has_error()) return decode_error(reply.error());
+  std::vector<std::optional<Point>> out(ids.size());
+  for (auto& found : *reply.mutable_found()) {
+    if (found.at() >= out.size()) return Error{ErrorType::kInternal, "a node answered with a point not asked for"};
+    out[found.at()] = decode_point(*found.mutable_point());
+  }
+  return out;
+}
+
+Result<peer::ShardPage> GrpcPeer::scroll(const ShardId& shard, const ScrollQuery& query) {
+  wire::ScrollRequest request;
+  request.set_shard(shard.value());
+  encode_scroll(query, request);
+  wire::ScrollReply reply;
+  RETURN_IF_ERROR(ask(Method::kScroll, &Stub::Scroll, request, reply, deadline()));
+  if (reply.has_error()) return decode_error(reply.error());
+  peer::ShardPage out;
+  out.points.reserve(static_cast<std::size_t>(reply.points_size()));
+  for (auto& point : *reply.mutable_points()) out.points.push_back(decode_point(point));
+  out.complete = reply.complete();
+  return out;
+}
+
+Result<std::uint64_t> GrpcPeer::count(const ShardId& shard, const std::optional<Filter>& filter) {
+  wire::CountRequest request;
+  request.set_shard(shard.value());
+  if (filter) encode_filter(*filter, *request.mutable_filter());
+  wire::CountReply reply;
+  RETURN_IF_ERROR(ask(Method::kCount, &Stub::Count, request, reply, deadline()));
+  if (reply.has_error()) return decode_error(reply.error());
+  return std::uint64_t{reply.count()};
+}
+
+Result<std::vector<PointId>> GrpcPeer::matching(const ShardId& shard, const Filter& filter,
+                                                const std::optional<PointId>& after, std::size_t limit) {
+  wire::MatchingRequest request;
+  request.set_shard(shard.value());
+  encode_filter(filter, *request.mutable_filter());
+  if (after) encode_id(*after, *request.mutable_after());
+  request.set_limit(limit);
+  wire::MatchingReply reply;
+  RETURN_IF_ERROR(ask(Method::kMatching, &Stub::Matching, request, reply, deadline()));
+  if (reply.has_error()) return decode_error(reply.error());
+  std::vector<PointId> out;
+  out.reserve(static_cast<std::size_t>(reply.ids_size()));
+  for (const auto& id : reply.ids()) out.push_back(decode_id(id));
+  return out;
+}
+
+Result<std::vector<peer::ShardReport>> GrpcPeer::report() {
+  wire::ReportReply reply;
+  RETURN_IF_ERROR(ask(Method::kReport, &Stub::Report, wire::ReportRequest(), reply, deadline()));
+  if (reply.has_error()) return decode_error(reply.error());
+  std::vector<peer::ShardReport> out;
+  for (const auto& report : reply.reports()) out.push_back(decode_report(report));
+  return out;
+}
+
+}  // namespace vectorizer::rpc

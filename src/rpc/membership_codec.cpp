@@ -1,0 +1,150 @@
+#include "membership_codec.hpp"
+
+#include <optional>
+
+namespace vectorizer::rpc {
+namespace {
+
+using State = peer::IdentityState;
+
+wire::HelloMessage::State encode_state(State state) {
+  switch (state) {
+    case State::kVirgin:
+      return wire::HelloMessage::STATE_VIRGIN;
+    case State::kClaimed:
+      return wire::HelloMessage::STATE_CLAIMED;
+    case State::kJoining:
+      return wire::HelloMessage::STATE_JOINING;
+    case State::kMember:
+      return wire::HelloMessage::STATE_MEMBER;
+    case State::kRemoved:
+      return wire::HelloMessage::STATE_REMOVED;
+  }
+  return wire::HelloMessage::STATE_UNSPECIFIED;
+}
+
+std::optional<State> decode_state(wire::HelloMessage::State state) {
+  switch (state) {
+    case wire::HelloMessage::STATE_VIRGIN:
+      return State::kVirgin;
+    case wire::HelloMessage::STATE_CLAIMED:
+      return State::kClaimed;
+    case wire::HelloMessage::STATE_JOINING:
+      return State::kJoining;
+    case wire::HelloMessage::STATE_MEMBER:
+      return State::kMember;
+    case wire::HelloMessage::STATE_REMOVED:
+      return State::kRemoved;
+    default:
+      return std::nullopt;
+  }
+}
+
+}  // namespace
+
+void encode_hello(const peer::Hello& hello, wire::HelloMessage& out) {
+  out.set_node(hello.node.value());
+  out.set_uuid(hello.uuid);
+  out.set_raft_id(hello.raft_id);
+  out.set_endpoint(hello.endpoint);
+  out.set_cluster_id(hello.cluster_id);
+  out.set_state(encode_state(hello.state));
+  out.set_claimed_by(hello.claimed_by);
+  out.set_has_data(hello.has_data);
+  out.set_servers_hash(hello.servers_hash);
+  out.set_expected_nodes(hello.expected_nodes);
+  out.set_boot_epoch(hello.boot_epoch);
+  out.set_boot_nonce(hello.boot_nonce);
+  out.set_previous_nonce(hello.previous_nonce);
+  out.set_rest_port(hello.rest_port);
+  out.set_version(hello.version);
+  out.set_leader_endpoint(hello.leader_endpoint);
+}
+
+Result<peer::Hello> decode_hello(const wire::HelloMessage& in) {
+  const auto state = decode_state(in.state());
+  if (!state) return Error{ErrorType::kInternal, "a hello with a state of no known kind: another version?"};
+  if (in.rest_port() > UINT16_MAX) return Error{ErrorType::kInternal, "a hello with a port that cannot be"};
+  peer::Hello out;
+  out.node = NodeId(in.node());
+  out.uuid = in.uuid();
+  out.raft_id = in.raft_id();
+  out.endpoint = in.endpoint();
+  out.cluster_id = in.cluster_id();
+  out.state = *state;
+  out.claimed_by = in.claimed_by();
+  out.has_data = in.has_data();
+  out.servers_hash = in.servers_hash();
+  out.expected_nodes = in.expected_nodes();
+  out.boot_epoch = in.boot_epoch();
+  out.boot_nonce = in.boot_nonce();
+  out.previous_nonce = in.previous_nonce();
+  out.rest_port = static_cast<std::uint16_t>(in.rest_port());
+  out.version = in.version();
+  out.leader_endpoint = in.leader_endpoint();
+  return out;
+}
+
+void encode_claim(const peer::ClaimRequest& claim, wire::ClaimRequest& out) {
+  out.set_cluster_id(claim.cluster_id);
+  out.set_servers_hash(claim.servers_hash);
+  out.set_from_uuid(claim.from_uuid);
+  out.set_from_endpoint(claim.from_endpoint);
+}
+
+peer::ClaimRequest decode_claim(const wire::ClaimRequest& in) {
+  return {in.cluster_id(), in.servers_hash(), in.from_uuid(), in.from_endpoint()};
+}
+
+void encode_remembered(const peer::Remembered& remembered, wire::RememberedReply& out) {
+  out.set_boot_nonce(remembered.boot_nonce);
+  out.set_raft_term(remembered.raft_term);
+  out.set_raft_index(remembered.raft_index);
+}
+
+peer::Remembered decode_remembered(const wire::RememberedReply& in) {
+  return {in.boot_nonce(), in.raft_term(), in.raft_index()};
+}
+
+void encode_beat(const peer::Beat& beat, wire::Beat& out) {
+  out.set_node(beat.node.value());
+  out.set_raft_id(beat.raft_id);
+  out.set_boot_nonce(beat.boot_nonce);
+  out.set_stalled(beat.stalled);
+  for (const auto& copy : beat.copies) {
+    wire::CopyStatus& to = *out.add_copies();
+    to.set_shard(copy.shard.value());
+    to.set_copy(copy.copy);
+    to.set_term(copy.term);
+    to.set_last_sequence(copy.last.sequence);
+    to.set_last_term(copy.last.term);
+    to.set_applied(copy.applied);
+    to.set_failed(copy.failed);
+    to.set_serving(copy.serving);
+    to.set_leading(copy.leading);
+  }
+  for (const auto& node : beat.unreachable) out.add_unreachable(node.value());
+}
+
+peer::Beat decode_beat(const wire::Beat& in) {
+  peer::Beat out;
+  out.node = NodeId(in.node());
+  out.raft_id = in.raft_id();
+  out.boot_nonce = in.boot_nonce();
+  out.stalled = in.stalled();
+  for (const auto& copy : in.copies()) {
+    peer::CopyStatus& to = out.copies.emplace_back();
+    to.shard = ShardId(copy.shard());
+    to.copy = copy.copy();
+    to.term = copy.term();
+    to.last = {copy.last_sequence(), copy.last_term()};
+    to.applied = copy.applied();
+    to.failed = copy.failed();
+    to.serving = copy.serving();
+    to.leading = copy.leading();
+  }
+  for (const auto& node : in.unreachable()) out.unreachable.emplace_back(node);
+  return out;
+}
+
+}  // namespace vectorizer::rpc

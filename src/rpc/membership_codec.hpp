@@ -1,0 +1,24 @@
+#pragma once
+
+#include "vectorizer/base/result.hpp"
+#include "vectorizer/peer/membership_peer.hpp"
+#include "vectorizer/rpc/v1/membership.pb.h"
+
+namespace vectorizer::rpc {
+
+namespace wire = vectorizer::rpc::v1;
+
+void encode_hello(const peer::Hello& hello, wire::HelloMessage& out);
+/// Refuses a state or a port that does not exist.
+Result<peer::Hello> decode_hello(const wire::HelloMessage& in);
+
+void encode_claim(const peer::ClaimRequest& claim, wire::ClaimRequest& out);
+peer::ClaimRequest decode_claim(const wire::ClaimRequest& in);
+
+void encode_remembered(const peer::Remembered& remembered, wire::RememberedReply& out);
+peer::Remembered decode_remembered(const wire::RememberedReply& in);
+
+void encode_beat(const peer::Beat& beat, wire::Beat& out);
+peer::Beat decode_beat(const wire::Beat& in);
+
+}  // namespace vectorizer::rpc
