@@ -81,6 +81,10 @@ Result<SearchReply> DataPlaneImpl::search(const std::string& collection, const S
   std::vector<std::vector<ScoredPoint>> lists;
   lists.reserve(reply.shards_total);
   for (auto& [peer, shards] : legs.by_peer) {
+    if (query.deadline.passed()) {
+      for (const auto& shard : shards) legs.unreachable.emplace_back(shard, query.deadline.error());
+      continue;
+    }
     for (auto& leg : peer->search(shards, query)) {
       if (leg.hits) {
         lists.push_back(std::move(*leg.hits));

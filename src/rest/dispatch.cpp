@@ -40,7 +40,7 @@ Dispatcher::Dispatcher(const config::ServerSettings& settings, std::vector<Route
 
 std::optional<Response> Dispatcher::dispatch(Request& request, const Result<void>& bad_query, Completion done) {
   Call call;
-  call.started = Clock::now();
+  call.started = request.received = Clock::now();
   const auto found = router_.match(request.method, request.path, request.params);
   if (!found) return fail(request, call, found.error());
   call.route = &router_.routes()[*found];

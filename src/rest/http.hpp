@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -30,6 +31,7 @@ struct Request {
   std::string request_id;
   std::string idempotency_key;
   std::string session_token;
+  std::chrono::steady_clock::time_point received = std::chrono::steady_clock::now();  ///< whole
 
   std::optional<std::string_view> query_value(std::string_view name) const;
 };

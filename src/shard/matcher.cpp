@@ -34,7 +34,8 @@ Result<bool> slot_matches(const ShardState& state, const SlotEntry& entry, const
   return stored && filter_matches(filter, entry.id, stored->point.payload);
 }
 
-Result<Matches> match_slots(const ShardState& state, const Generation& generation, const Filter& filter) {
+Result<Matches> match_slots(const ShardState& state, const Generation& generation, const Filter& filter,
+                            const Deadline& deadline) {
   const SlotTable& table = generation.table;
   Matches matches;
   {
@@ -49,6 +50,7 @@ Result<Matches> match_slots(const ShardState& state, const Generation& generatio
   if (candidates.exact) matches.slots.swap(candidates.slots);
   std::span<const Slot> rest(candidates.slots);
   while (!rest.empty()) {
+    RETURN_IF_ERROR(deadline.check());
     const std::span<const Slot> chunk = rest.first(std::min(rest.size(), kConfirmChunk));
     rest = rest.subspan(chunk.size());
     const std::shared_lock lock(state.table_mutex);

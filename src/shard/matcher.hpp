@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "shard_state.hpp"
+#include "vectorizer/model/deadline.hpp"
 #include "vectorizer/model/filter.hpp"
 
 namespace vectorizer::shard {
@@ -19,7 +20,8 @@ struct Matches {
 /// Call with table_mutex held.
 Result<bool> slot_matches(const ShardState& state, const SlotEntry& entry, const Filter& filter);
 
-/// Asks the payload index and confirms what it is not sure of. Call without locks.
-Result<Matches> match_slots(const ShardState& state, const Generation& generation, const Filter& filter);
+/// Asks the payload index and confirms what it is not sure of, until the deadline. Call without locks.
+Result<Matches> match_slots(const ShardState& state, const Generation& generation, const Filter& filter,
+                            const Deadline& deadline = {});
 
 }  // namespace vectorizer::shard

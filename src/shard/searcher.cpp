@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <numeric>
+#include <span>
 
 #include "matcher.hpp"
 #include "payload_edit.hpp"
@@ -13,6 +15,8 @@ using index::Neighbor;
 
 /// More than wanted, so that a hit that was updated meanwhile does not cost another pass.
 constexpr std::size_t kSlack = 8;
+/// Numbers that are scanned between two looks at the clock: some milliseconds.
+constexpr std::size_t kScanPiece = std::size_t{1} << 22;
 
 class StageTimer {
  public:
@@ -28,12 +32,46 @@ class StageTimer {
 
 /// At least `want` of `total`, and all that are as near as the last of them when `all_ties`. `run(limit)` searches.
 template <typename Run>
-std::vector<Neighbor> with_ties(std::size_t want, std::size_t total, bool all_ties, const Run& run) {
+Result<std::vector<Neighbor>> with_ties(std::size_t want, std::size_t total, bool all_ties, const Run& run) {
   for (std::size_t limit = want + kSlack;; limit = std::min(total, limit * 16)) {
-    std::vector<Neighbor> found = run(limit);
+    ASSIGN_OR_RETURN(std::vector<Neighbor> found, run(limit));
     const bool cut_through_ties = found.size() >= limit && found.back().distance <= found[want - 1].distance;
     if (!all_ties || !cut_through_ties || limit >= total) return found;
   }
+}
+
+/// Scans `total` slots piece by piece until the deadline; `piece(begin, end)` are those at these places.
+template <typename Piece>
+Result<std::vector<Neighbor>> scan(const index::VectorIndex& index, const SearchQuery& query,
+                                   const index::SearchParams& params, std::size_t total, const Piece& piece) {
+  const std::size_t length = std::max<std::size_t>(256, kScanPiece / query.vector.size());
+  std::vector<Neighbor> nearest;
+  for (std::size_t begin = 0; begin < total; begin += length) {
+    RETURN_IF_ERROR(query.deadline.check());
+    const auto found = index.search_slots(query.vector, params, piece(begin, std::min(total, begin + length)));
+    const auto middle = nearest.insert(nearest.end(), found.begin(), found.end());
+    std::inplace_merge(nearest.begin(), middle, nearest.end(), [](const Neighbor& a, const Neighbor& b) {
+      return a.distance != b.distance ? a.distance < b.distance : a.slot < b.slot;
+    });
+    if (nearest.size() > params.limit) nearest.resize(params.limit);
+  }
+  return nearest;
+}
+
+Result<std::vector<Neighbor>> scan_slots(const index::VectorIndex& index, const SearchQuery& query,
+                                         const index::SearchParams& params, std::span<const Slot> slots) {
+  return scan(index, query, params, slots.size(),
+              [&](std::size_t begin, std::size_t end) { return slots.subspan(begin, end - begin); });
+}
+
+Result<std::vector<Neighbor>> scan_all(const index::VectorIndex& index, const SearchQuery& query,
+                                       const index::SearchParams& params, std::size_t total) {
+  std::vector<Slot> slots;
+  return scan(index, query, params, total, [&](std::size_t begin, std::size_t end) {
+    slots.resize(end - begin);
+    std::iota(slots.begin(), slots.end(), static_cast<Slot>(begin));
+    return std::span<const Slot>(slots);
+  });
 }
 
 }  // namespace
@@ -48,6 +86,7 @@ Result<std::vector<ScoredPoint>> Searcher::search(const SearchQuery& query) cons
 }
 
 Result<std::optional<std::vector<ScoredPoint>>> Searcher::attempt(const SearchQuery& query, Writers writers) const {
+  RETURN_IF_ERROR(query.deadline.check());
   std::unique_lock no_writers(state_.commit_mutex, std::defer_lock);
   const bool last = writers == Writers::kOut;
   if (last) no_writers.lock();
@@ -60,7 +99,7 @@ Result<std::optional<std::vector<ScoredPoint>>> Searcher::attempt(const SearchQu
   {
     const StageTimer timer(state_.metrics.stage_index);
     if (pass->want == 0) return std::optional(std::vector<ScoredPoint>{});
-    std::vector<Neighbor> neighbors = nearest(*pass, query);
+    ASSIGN_OR_RETURN(auto neighbors, nearest(*pass, query));
     if (writers == Writers::kOutAtTheEnd) no_writers.lock();
     ASSIGN_OR_RETURN(hits, settle(*pass, query, std::move(neighbors)));
   }
@@ -84,7 +123,7 @@ Result<Searcher::Pass> Searcher::plan(const SearchQuery& query, bool last) const
     live = pass.generation->table.live_count();
   }
   if (query.filter && !query.filter->empty()) {
-    ASSIGN_OR_RETURN(Matches matches, match_slots(state_, *pass.generation, *query.filter));
+    ASSIGN_OR_RETURN(Matches matches, match_slots(state_, *pass.generation, *query.filter, query.deadline));
     pass.seen = matches.seen;
     matches.lock.unlock();
     pass.plan = plan_filtered(std::move(matches.slots), live, pass.params.ef, pass.params.exact);
@@ -94,21 +133,22 @@ Result<Searcher::Pass> Searcher::plan(const SearchQuery& query, bool last) const
   return pass;
 }
 
-std::vector<Neighbor> Searcher::nearest(const Pass& pass, const SearchQuery& query) const {
+Result<std::vector<Neighbor>> Searcher::nearest(const Pass& pass, const SearchQuery& query) const {
   const index::VectorIndex& index = *pass.generation->index;
   const SearchPlan& plan = pass.plan;
   index::SearchParams params = pass.params;
   const std::size_t total = plan.kind == SearchPlan::Kind::kEverything ? pass.seen : plan.slots.size();
-  if (total == 0) return {};
-  return with_ties(pass.want, total, pass.ties_matter, [&](std::size_t limit) {
+  if (total == 0) return std::vector<Neighbor>{};
+  return with_ties(pass.want, total, pass.ties_matter, [&](std::size_t limit) -> Result<std::vector<Neighbor>> {
     params.limit = limit;
-    if (plan.kind == SearchPlan::Kind::kSlots) return index.search_slots(query.vector, params, plan.slots);
+    if (plan.kind == SearchPlan::Kind::kSlots) return scan_slots(index, query, params, plan.slots);
+    if (plan.kind == SearchPlan::Kind::kEverything && params.exact) return scan_all(index, query, params, total);
     if (plan.kind == SearchPlan::Kind::kEverything) return index.search(query.vector, params);
     params.filter = &plan.bitmap;
     auto found = index.search(query.vector, params);
     params.filter = nullptr;
     // Matches that are far from the query: the traversal ran out of candidates before it met them.
-    if (found.size() < std::min(limit, total)) found = index.search_slots(query.vector, params, plan.slots);
+    if (found.size() < std::min(limit, total)) return scan_slots(index, query, params, plan.slots);
     return found;
   });
 }
@@ -132,10 +172,10 @@ Result<std::optional<std::vector<Searcher::Hit>>> Searcher::settle(const Pass& p
   std::erase_if(neighbors, [&](const Neighbor& hit) { return hit.slot >= pass.seen; });
   if (!fresh.empty()) {
     index::SearchParams params = pass.params;
-    const auto found = with_ties(pass.want, fresh.size(), pass.ties_matter, [&](std::size_t limit) {
-      params.limit = limit;
-      return pass.generation->index->search_slots(query.vector, params, fresh);
-    });
+    ASSIGN_OR_RETURN(const auto found, with_ties(pass.want, fresh.size(), pass.ties_matter, [&](std::size_t limit) {
+                       params.limit = limit;
+                       return scan_slots(*pass.generation->index, query, params, fresh);
+                     }));
     neighbors.insert(neighbors.end(), found.begin(), found.end());
   }
 

@@ -14,8 +14,10 @@ namespace vectorizer::shard {
 /// The index is searched without locks, so what it finds may be gone by then. A pass therefore ends with a look at the
 /// table: what was added since it began is scanned and merged in (a point that is being updated is found in its new
 /// version), what was removed is dropped. If that leaves too few, or the store has newer versions of the hits, the pass
-/// is repeated; later attempts keep the writers out, first only from that look on, because a search of the index is long.
-/// So an answer is complete as of one moment.
+/// is repeated; later attempts keep the writers out, first only from that look on, because a search of the index is
+/// long. So an answer is complete as of one moment.
+///
+/// A search that passes its deadline ends with kTimeout: before each pass and between the pieces of a scan.
 class Searcher {
  public:
   explicit Searcher(const ShardState& state) : state_(state) {}
@@ -40,7 +42,7 @@ class Searcher {
     ScoredPoint point;
   };
   Result<Pass> plan(const SearchQuery& query, bool last) const;
-  std::vector<index::Neighbor> nearest(const Pass& pass, const SearchQuery& query) const;
+  Result<std::vector<index::Neighbor>> nearest(const Pass& pass, const SearchQuery& query) const;
   /// Nothing when writers came in between and too little is left.
   Result<std::optional<std::vector<Hit>>> settle(const Pass& pass, const SearchQuery& query,
                                                  std::vector<index::Neighbor> neighbors) const;

@@ -1,10 +1,12 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "vectorizer/model/deadline.hpp"
 #include "vectorizer/model/filter.hpp"
 #include "vectorizer/model/point.hpp"
 
@@ -26,7 +28,7 @@ struct WriteOp {
   std::vector<float> vector;
   std::string payload;
   PayloadMode mode = PayloadMode::kMerge;
-  std::vector<std::string> keys;  ///< kDeleteKeys: top-level keys
+  std::vector<std::string> keys;  ///< kDeleteKeys: paths (payload_path.hpp)
   /// Operations by filter: applied only if this still holds when the shard orders the write. Not owned; may be null.
   const Filter* only_if = nullptr;
 };
@@ -38,7 +40,9 @@ enum class WriteOutcome : std::uint8_t { kApplied, kNotFound };
 struct Projection {
   bool with_payload = true;
   bool with_vector = false;
-  std::vector<std::string> payload_keys;  ///< when not empty, only these top-level keys of the payload
+  std::vector<std::string> payload_keys;  ///< when not empty, only what these paths (payload_path.hpp) name
+  /// How much one call may gather of points before it is kPayloadTooLarge; a page of a scroll ends early instead.
+  std::uint64_t max_bytes = std::numeric_limits<std::uint64_t>::max();
 };
 
 struct SearchQuery {
@@ -52,7 +56,8 @@ struct SearchQuery {
   bool exact = false;
   std::optional<bool> rescore;
   bool allow_partial = false;
-  std::optional<std::uint32_t> timeout_ms;
+  std::optional<std::uint32_t> timeout_ms;  ///< as the client asked; `deadline` is what counts
+  Deadline deadline;                        ///< checked between shards and while one is scanned
 };
 
 struct ScrollQuery {

@@ -15,10 +15,10 @@ double milliseconds_since(Clock::time_point start) {
   return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
 }
 
-/// Runs one search and appends its reply to `out`.
-Result<void> run_search(const Services& services, const std::string& collection, SearchQuery& query,
-                        Clock::time_point start, std::string& out) {
-  if (!query.timeout_ms) query.timeout_ms = services.server.read_timeout_ms;
+/// Runs one search and appends its reply to `out`. Its time runs from the arrival of the request.
+Result<void> run_search(const Services& services, const Request& request, const std::string& collection,
+                        SearchQuery& query, Clock::time_point start, std::string& out) {
+  query.deadline = Deadline(request.received, query.timeout_ms.value_or(services.server.read_timeout_ms));
   ASSIGN_OR_RETURN(const auto reply, services.data.search(collection, query));
   append_search_reply(out, reply, query.projection, milliseconds_since(start));
   return {};
@@ -35,7 +35,7 @@ Result<Response> search(const Services& services, const Request& request) {
                                          : parse_search(request.body, shape.dimension, services.limits);
   if (!query) return std::move(query).error();
   std::string body;
-  RETURN_IF_ERROR(run_search(services, collection, *query, start, body));
+  RETURN_IF_ERROR(run_search(services, request, collection, *query, start, body));
   return json_response(std::move(body));
 }
 
@@ -49,7 +49,7 @@ Result<Response> search_batch(const Services& services, const Request& request) 
   std::string body = "{\"results\":[";
   for (std::size_t i = 0; i < queries.size(); ++i) {
     if (i > 0) body += ',';
-    const auto outcome = run_search(services, collection, queries[i], Clock::now(), body);
+    const auto outcome = run_search(services, request, collection, queries[i], Clock::now(), body);
     if (outcome) continue;
     body += "{\"error\":";
     body += error_response(outcome.error(), request.request_id).body;

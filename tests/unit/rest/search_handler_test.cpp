@@ -46,7 +46,7 @@ TEST_F(SearchRoutes, EveryOptionReachesTheQuery) {
   EXPECT_EQ(query.offset, 1U);
   EXPECT_EQ(query.projection.payload_keys, std::vector<std::string>{"color"});
   EXPECT_EQ(query.score_threshold, -0.5F);
-  EXPECT_EQ(query.timeout_ms, 60000U);
+  EXPECT_EQ(query.deadline.timeout_ms(), 60000U);
   EXPECT_TRUE(query.allow_partial && query.exact);
   EXPECT_EQ(query.ef, 77U);
   EXPECT_EQ(query.rescore, false);
@@ -59,7 +59,7 @@ TEST_F(SearchRoutes, DefaultsAreThoseOfTheContract) {
   EXPECT_EQ(query.limit, 10U);
   EXPECT_EQ(query.offset, 0U);
   EXPECT_FALSE(query.allow_partial || query.exact || query.rescore || query.ef || query.score_threshold);
-  EXPECT_EQ(query.timeout_ms, server.read_timeout_ms);
+  EXPECT_EQ(query.deadline.timeout_ms(), server.read_timeout_ms);
 }
 
 TEST_F(SearchRoutes, AScoreThatOverflowsIsANumber) {
@@ -76,6 +76,33 @@ TEST_F(SearchRoutes, ShardsThatFailedAreNamed) {
   const auto reply = post(kSearch, R"({"vector":[1,0,0],"allow_partial":true})");
   EXPECT_EQ(reply.body["shards"], json::parse(R"({"total":2,"successful":1,"failed":1,"failures":[
       {"shard_id":5,"error_type":"timeout","message":"too \"slow\""}]})"));
+}
+
+TEST_F(SearchRoutes, TheDeadlineRunsFromTheArrivalOfTheRequest) {
+  const auto before = Deadline::Clock::now();
+  post(kSearch, R"({"vector":[1,0,0],"timeout_ms":250})");
+  post(kBatch, R"({"searches":[{"vector":[1,0,0],"timeout_ms":250},{"vector":[1,0,0]}]})");
+  const auto after = Deadline::Clock::now();
+  ASSERT_EQ(data.searched.size(), 3U);
+  for (const auto& query : data.searched) {
+    const auto start = query.deadline.at() - std::chrono::milliseconds(query.deadline.timeout_ms());
+    EXPECT_TRUE(start >= before && start <= after);
+  }
+  EXPECT_EQ(data.searched[2].deadline.timeout_ms(), server.read_timeout_ms);
+  EXPECT_EQ(data.searched[1].deadline.at() - std::chrono::milliseconds(250),
+            data.searched[2].deadline.at() - std::chrono::milliseconds(server.read_timeout_ms));
+}
+
+TEST_F(SearchRoutes, ATimeoutIs504AndInABatchOneEntry) {
+  data.search_error = Deadline(Deadline::Clock::now(), 250).error();
+  const auto reply = post(kSearch, R"({"vector":[1,0,0]})");
+  EXPECT_EQ(reply.status, 504);
+  EXPECT_EQ(reply.body["error_type"], "timeout");
+  EXPECT_EQ(reply.body["details"], json::parse(R"({"timeout_ms":250})"));
+  data.searched.clear();
+  const auto batch = post(kBatch, R"({"searches":[{"vector":[1,0,0]},{"vector":[1,0,0]}]})");
+  EXPECT_EQ(batch.body["results"][0]["error"]["status_code"], 504);
+  EXPECT_TRUE(batch.body["results"][1].contains("results"));
 }
 
 TEST_F(SearchRoutes, BinaryBody) {

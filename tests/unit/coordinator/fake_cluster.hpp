@@ -1,0 +1,130 @@
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "vectorizer/cluster/metadata_log.hpp"
+#include "vectorizer/coordinator/coordinator.hpp"
+#include "vectorizer/peer/peer.hpp"
+
+namespace vectorizer::coordinator::testing {
+
+/// Metadata that a test sets; nothing is proposed.
+class FixedMetadata final : public cluster::MetadataLog {
+ public:
+  Result<std::shared_ptr<const cluster::ClusterMetadata>> propose(const cluster::MetadataCommand& command) override {
+    auto next = cluster::apply(*current_, command);
+    if (!next) return next.error();
+    return current_ = std::make_shared<const cluster::ClusterMetadata>(*std::move(next));
+  }
+  std::shared_ptr<const cluster::ClusterMetadata> current() const override { return current_; }
+  NodeId leader() const override { return NodeId("node-1"); }
+  void observe(Observer) override {}
+
+ private:
+  std::shared_ptr<const cluster::ClusterMetadata> current_ = std::make_shared<const cluster::ClusterMetadata>();
+};
+
+/// A node whose shards answer what the test says; what it was asked is kept.
+class ScriptedPeer final : public peer::Peer {
+ public:
+  std::vector<peer::ShardWriteReply> write(std::vector<peer::ShardWrite> writes) override {
+    std::vector<peer::ShardWriteReply> replies;
+    for (const auto& write : writes) {
+      if (const auto failing = failures.find(write.shard); failing != failures.end()) {
+        replies.push_back({write.shard, failing->second});
+      } else {
+        replies.push_back({write.shard, std::vector(write.ops.size(), WriteOutcome::kApplied)});
+      }
+    }
+    return replies;
+  }
+  std::vector<peer::ShardSearchReply> search(std::span<const ShardId> shards, const SearchQuery& query) override {
+    std::vector<peer::ShardSearchReply> replies;
+    for (const auto& shard : shards) {
+      asked.push_back(shard);
+      if (on_search) on_search(query);
+      if (const auto failing = failures.find(shard); failing != failures.end()) {
+        replies.push_back({shard, failing->second});
+      } else {
+        replies.push_back({shard, hits[shard]});
+      }
+    }
+    return replies;
+  }
+  Result<std::vector<std::optional<Point>>> get(const ShardId&, std::span<const PointId> ids,
+                                                const Projection& what) override {
+    projections.push_back(what);
+    std::vector<std::optional<Point>> points;
+    for (const auto& id : ids) points.emplace_back(Point{id, {}, payload});
+    return points;
+  }
+  Result<peer::ShardPage> scroll(const ShardId& shard, const ScrollQuery& query) override {
+    projections.push_back(query.projection);
+    return pages[shard];
+  }
+  Result<std::uint64_t> count(const ShardId&, const std::optional<Filter>&) override { return std::uint64_t{1}; }
+  Result<std::vector<PointId>> matching(const ShardId&, const Filter&, const std::optional<PointId>&,
+                                        std::size_t) override {
+    return std::vector<PointId>{};
+  }
+  Result<std::vector<peer::ShardReport>> report() override { return std::vector<peer::ShardReport>{}; }
+
+  std::map<ShardId, Error> failures;
+  std::map<ShardId, std::vector<ScoredPoint>> hits;
+  std::map<ShardId, peer::ShardPage> pages;
+  std::string payload;
+  std::vector<ShardId> asked;
+  std::vector<Projection> projections;
+  std::function<void(const SearchQuery&)> on_search;
+};
+
+/// Nodes node-1.. with a collection `docs` of dimension 2, whose shards 0.. they lead in turn.
+class ClusterTest : public ::testing::Test {
+ protected:
+  class Directory final : public peer::PeerDirectory {
+   public:
+    peer::Peer* find(const NodeId& node) override {
+      const auto found = nodes.find(node);
+      return found == nodes.end() ? nullptr : &found->second;
+    }
+    std::map<NodeId, ScriptedPeer> nodes;
+  };
+
+  void create(std::uint32_t nodes, std::uint32_t shards) {
+    for (std::uint32_t i = 1; i <= nodes; ++i) {
+      const NodeId id("node-" + std::to_string(i));
+      ASSERT_TRUE(metadata.propose(cluster::UpsertNode{{id, "127.0.0.1", 15003, 15002}}));
+      peers.nodes[id];
+    }
+    create_collection(shards);
+  }
+  void create_collection(std::uint32_t shards) {
+    CollectionConfig config;
+    config.name = "docs";
+    config.dimension = 2;
+    config.sharding.shard_count = shards;
+    ASSERT_TRUE(metadata.propose(cluster::CreateCollection{config, 0}));
+  }
+  /// The peer that leads a shard.
+  ScriptedPeer& primary(ShardId shard) { return peers.nodes.at(metadata.current()->placements.at(shard).primary); }
+  const std::vector<ShardId>& shards() { return metadata.current()->find("docs")->shards; }
+
+  SearchQuery query() const {
+    SearchQuery query;
+    query.vector = {1, 0};
+    return query;
+  }
+
+  FixedMetadata metadata;
+  Directory peers;
+  MetricsRegistry registry;
+  std::unique_ptr<DataPlane> data = make_data_plane(metadata, peers, registry);
+};
+
+}  // namespace vectorizer::coordinator::testing
