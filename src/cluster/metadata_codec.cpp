@@ -14,7 +14,6 @@ namespace {
 
 using nlohmann::json;
 
-constexpr int kFormat = 2;
 constexpr int kFormatOfSingleNodes = 1;
 
 bool lists(const json& nodes, const std::string& node) {
@@ -46,50 +45,18 @@ Result<void> read_collections(const json& object, ClusterMetadata& metadata) {
   return {};
 }
 
-void add_placement(ClusterMetadata& metadata, ShardPlacement placement) {
-  const auto* collection = metadata.find(placement.collection);
-  if (collection == nullptr) {
-    throw Damage(fmt::format("shard {} belongs to no collection", placement.shard.value()));
-  }
-  placement.min_in_sync = collection->config.sharding.min_in_sync;
-  const auto shard = placement.shard;
-  metadata.placements.emplace(shard, std::move(placement));
-}
-
-void check_shards(const ClusterMetadata& metadata) {
-  for (const auto& [name, record] : metadata.collections) {
-    for (const auto& shard : record.shards) {
-      const auto found = metadata.placements.find(shard);
-      if (found == metadata.placements.end() || found->second.collection != name) {
-        throw Damage(fmt::format("shard {} of collection '{}' is placed nowhere", shard.value(), name));
-      }
-    }
-  }
-}
-
 Result<ClusterMetadata> metadata_from_json(const json& object) {
   const auto format = integer_of<int>(object.at("format"));
-  if (format != kFormat && format != kFormatOfSingleNodes) {
+  if (format != kMetadataFormat && format != kFormatOfSingleNodes) {
     return Error{ErrorType::kInternal, fmt::format("cluster metadata has format {}, this build knows {} and {}", format,
-                                                   kFormatOfSingleNodes, kFormat)};
+                                                   kFormatOfSingleNodes, kMetadataFormat)};
   }
   ClusterMetadata metadata;
-  metadata.epoch = integer_of<std::uint64_t>(object.at("epoch"));
-  metadata.next_shard_id = integer_of<std::uint64_t>(object.at("next_shard_id"));
-  if (format == kFormat) {
-    metadata.next_copy_id = integer_of<std::uint64_t>(object.at("next_copy_id"));
-    metadata.cluster_id = object.at("cluster_id").get<std::string>();
-    metadata.expected_nodes = integer_of<std::uint32_t>(object.at("expected_nodes"));
-    metadata.formed = object.at("formed").get<bool>();
-  }
-  for (const auto& item : array_at(object, "nodes")) {
-    auto node = node_from_json(item);
-    metadata.nodes.emplace(node.id, node);
-  }
+  read_head(object, metadata);
   RETURN_IF_ERROR(read_collections(object, metadata));
   for (const auto& item : array_at(object, "placements")) {
-    add_placement(metadata,
-                  placement_from_json(format == kFormat ? item : upgraded_placement(item, metadata.next_copy_id)));
+    add_placement(metadata, placement_from_json(
+                                format == kMetadataFormat ? item : upgraded_placement(item, metadata.next_copy_id)));
   }
   check_shards(metadata);
   return metadata;
@@ -98,23 +65,12 @@ Result<ClusterMetadata> metadata_from_json(const json& object) {
 }  // namespace
 
 std::string encode_metadata(const ClusterMetadata& metadata) {
-  json nodes = json::array();
-  json collections = json::array();
-  json placements = json::array();
-  for (const auto& [id, node] : metadata.nodes) nodes.push_back(to_json(node));
+  json object = head_to_json(metadata);
+  auto& collections = object["collections"] = json::array();
+  auto& placements = object["placements"] = json::array();
   for (const auto& [name, record] : metadata.collections) collections.push_back(to_json(record));
   for (const auto& [shard, placement] : metadata.placements) placements.push_back(to_json(placement));
-  return json{{"format", kFormat},
-              {"epoch", metadata.epoch},
-              {"next_shard_id", metadata.next_shard_id},
-              {"next_copy_id", metadata.next_copy_id},
-              {"cluster_id", metadata.cluster_id},
-              {"expected_nodes", metadata.expected_nodes},
-              {"formed", metadata.formed},
-              {"nodes", std::move(nodes)},
-              {"collections", std::move(collections)},
-              {"placements", std::move(placements)}}
-      .dump();
+  return object.dump();
 }
 
 Result<ClusterMetadata> decode_metadata(std::string_view bytes) {

@@ -110,4 +110,52 @@ Result<CollectionRecord> collection_from_json(const json& object) {
   return record;
 }
 
+json head_to_json(const ClusterMetadata& metadata) {
+  json nodes = json::array();
+  for (const auto& [id, node] : metadata.nodes) nodes.push_back(to_json(node));
+  return {{"format", kMetadataFormat},
+          {"epoch", metadata.epoch},
+          {"next_shard_id", metadata.next_shard_id},
+          {"next_copy_id", metadata.next_copy_id},
+          {"cluster_id", metadata.cluster_id},
+          {"expected_nodes", metadata.expected_nodes},
+          {"formed", metadata.formed},
+          {"nodes", std::move(nodes)}};
+}
+
+void read_head(const json& object, ClusterMetadata& metadata) {
+  metadata.epoch = integer_of<std::uint64_t>(object.at("epoch"));
+  metadata.next_shard_id = integer_of<std::uint64_t>(object.at("next_shard_id"));
+  for (const auto& item : array_at(object, "nodes")) {
+    auto node = node_from_json(item);
+    metadata.nodes.emplace(node.id, node);
+  }
+  if (integer_of<int>(object.at("format")) < kMetadataFormat) return;
+  metadata.next_copy_id = integer_of<std::uint64_t>(object.at("next_copy_id"));
+  metadata.cluster_id = object.at("cluster_id").get<std::string>();
+  metadata.expected_nodes = integer_of<std::uint32_t>(object.at("expected_nodes"));
+  metadata.formed = object.at("formed").get<bool>();
+}
+
+void add_placement(ClusterMetadata& metadata, ShardPlacement placement) {
+  const auto* collection = metadata.find(placement.collection);
+  if (collection == nullptr) {
+    throw Damage(fmt::format("shard {} belongs to no collection", placement.shard.value()));
+  }
+  placement.min_in_sync = collection->config.sharding.min_in_sync;
+  const auto shard = placement.shard;
+  metadata.placements.emplace(shard, std::move(placement));
+}
+
+void check_shards(const ClusterMetadata& metadata) {
+  for (const auto& [name, record] : metadata.collections) {
+    for (const auto& shard : record.shards) {
+      const auto found = metadata.placements.find(shard);
+      if (found == metadata.placements.end() || found->second.collection != name) {
+        throw Damage(fmt::format("shard {} of collection '{}' is placed nowhere", shard.value(), name));
+      }
+    }
+  }
+}
+
 }  // namespace vectorizer::cluster

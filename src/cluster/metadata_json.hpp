@@ -6,6 +6,8 @@
 
 namespace vectorizer::cluster {
 
+inline constexpr int kMetadataFormat = 2;
+
 // The parts of the metadata as JSON, for the stored form and for commands. Reading throws what `reading` catches.
 
 nlohmann::json to_json(const NodeRecord& node);
@@ -16,5 +18,14 @@ NodeRecord node_from_json(const nlohmann::json& object);
 /// min_in_sync is left to the collection.
 ShardPlacement placement_from_json(const nlohmann::json& object);
 Result<CollectionRecord> collection_from_json(const nlohmann::json& object);
+
+/// Everything but collections and placements.
+nlohmann::json head_to_json(const ClusterMetadata& metadata);
+void read_head(const nlohmann::json& object, ClusterMetadata& metadata);
+
+/// After its collection.
+void add_placement(ClusterMetadata& metadata, ShardPlacement placement);
+/// After all placements: each shard of each collection must have one.
+void check_shards(const ClusterMetadata& metadata);
 
 }  // namespace vectorizer::cluster

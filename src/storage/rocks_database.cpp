@@ -167,14 +167,23 @@ Result<void> RocksDatabase::drop_store(CopyNumber copy) {
 }
 
 Result<void> RocksDatabase::put_local(const std::string& key, const std::string& value) {
-  rocksdb::WriteBatch batch;
-  RETURN_IF_ERROR(to_result(batch.Put(family(ColumnFamily::kLocal), local_key(key), value), "write"));
-  return commit(batch, true);
+  const LocalWrite write{key, value};
+  return write_local({&write, 1});
 }
 
 Result<void> RocksDatabase::delete_local(const std::string& key) {
+  const LocalWrite write{key, std::nullopt};
+  return write_local({&write, 1});
+}
+
+Result<void> RocksDatabase::write_local(std::span<const LocalWrite> writes) {
+  auto* const local = family(ColumnFamily::kLocal);
   rocksdb::WriteBatch batch;
-  RETURN_IF_ERROR(to_result(batch.Delete(family(ColumnFamily::kLocal), local_key(key)), "delete"));
+  for (const auto& write : writes) {
+    const auto key = local_key(write.key);
+    const auto status = write.value ? batch.Put(local, key, *write.value) : batch.Delete(local, key);
+    RETURN_IF_ERROR(to_result(status, fmt::format("write '{}'", write.key)));
+  }
   return commit(batch, true);
 }
 

@@ -35,6 +35,7 @@ class RocksDatabase final : public Database {
   Result<void> drop_store(CopyNumber copy) override;
   Result<void> put_local(const std::string& key, const std::string& value) override;
   Result<void> delete_local(const std::string& key) override;
+  Result<void> write_local(std::span<const LocalWrite> writes) override;
   Result<std::optional<std::string>> get_local(const std::string& key) const override;
   Result<std::vector<std::pair<std::string, std::string>>> list_local(const std::string& prefix) const override;
   std::uint64_t disk_free_bytes() const override { return disk_.free_bytes(); }

@@ -5,6 +5,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -55,14 +56,23 @@ class MemoryDatabase final : public storage::Database {
     return {};
   }
   Result<void> put_local(const std::string& key, const std::string& value) override {
-    const std::lock_guard lock(mutex_);
-    if (fail_local_) return Error{ErrorType::kInternal, "the disk refused"};
-    local_[key] = value;
-    return {};
+    const storage::LocalWrite write{key, value};
+    return write_local({&write, 1});
   }
   Result<void> delete_local(const std::string& key) override {
+    const storage::LocalWrite write{key, std::nullopt};
+    return write_local({&write, 1});
+  }
+  Result<void> write_local(std::span<const storage::LocalWrite> writes) override {
     const std::lock_guard lock(mutex_);
-    local_.erase(key);
+    if (fail_local_) return Error{ErrorType::kInternal, "the disk refused"};
+    for (const auto& write : writes) {
+      if (write.value) {
+        local_[write.key] = *write.value;
+      } else {
+        local_.erase(write.key);
+      }
+    }
     return {};
   }
   Result<std::optional<std::string>> get_local(const std::string& key) const override {

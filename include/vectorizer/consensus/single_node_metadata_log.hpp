@@ -14,4 +14,7 @@ namespace vectorizer::consensus {
 Result<std::unique_ptr<cluster::MetadataLog>> open_single_node_metadata_log(storage::Database& database,
                                                                             const cluster::NodeRecord& self);
 
+/// What a single node has stored, without a log: a cluster begins with it. Empty metadata when there is none.
+Result<cluster::ClusterMetadata> read_single_node_metadata(storage::Database& database);
+
 }  // namespace vectorizer::consensus

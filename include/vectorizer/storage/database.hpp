@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -23,6 +25,12 @@ struct DatabaseOptions {
   std::chrono::milliseconds sync_interval{1000};
   std::uint64_t block_cache_bytes = 64ULL << 20;
   std::uint64_t min_free_bytes = 512ULL << 20;          ///< below this (or 5 % of a smaller disk) writes are refused
+};
+
+/// A change of local metadata: a record put, or deleted when it has no value.
+struct LocalWrite {
+  std::string key;
+  std::optional<std::string> value;
 };
 
 /// The node's one RocksDB: points of every shard, and small local metadata, in a fixed set of column families.
@@ -45,6 +53,8 @@ class Database {
   /// Local metadata: small records by key, synced.
   virtual Result<void> put_local(const std::string& key, const std::string& value) = 0;
   virtual Result<void> delete_local(const std::string& key) = 0;
+  /// All of them in one synced batch, or none.
+  virtual Result<void> write_local(std::span<const LocalWrite> writes) = 0;
   virtual Result<std::optional<std::string>> get_local(const std::string& key) const = 0;
   virtual Result<std::vector<std::pair<std::string, std::string>>> list_local(const std::string& prefix) const = 0;
 

@@ -60,6 +60,20 @@ TEST_F(RocksDatabaseTest, LocalRecordsSurviveARestart) {
   EXPECT_EQ(*gone, std::nullopt);
 }
 
+TEST_F(RocksDatabaseTest, LocalRecordsChangeTogetherInOneSyncedBatch) {
+  ASSERT_TRUE(database_->put_local("old", "1"));
+  const auto before = syncs();
+
+  const std::vector<LocalWrite> writes{{"old", std::nullopt}, {"new", "2"}, {"newer", "3"}};
+  ASSERT_TRUE(database_->write_local(writes));
+
+  EXPECT_EQ(syncs(), before + 1);
+  reopen();
+  const auto all = database_->list_local("");
+  ASSERT_TRUE(all);
+  EXPECT_THAT(*all, ElementsAre(Pair("new", "2"), Pair("newer", "3")));
+}
+
 TEST_F(RocksDatabaseTest, ADroppedCopyIsGoneAndItsNeighboursStay) {
   const auto before = database_->open_store(0), after = database_->open_store(2);
   ASSERT_TRUE(write(*before, {upsert(1, PointId(1), {1})}));
