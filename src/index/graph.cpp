@@ -3,8 +3,11 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <cmath>
+#include <cstdlib>
 #include <cstring>
 #include <exception>
+#include <new>
 
 namespace vectorizer::index {
 namespace {
@@ -60,82 +63,177 @@ Graph::Graph(const VectorTable& table, std::size_t m, std::size_t ef_constructio
 
 Graph::~Graph() = default;
 
-void Graph::insert_until(Slot end) {
-  const std::size_t begin = indexed_.load(std::memory_order_relaxed);
-  if (begin >= end) return;
-  if (failed_) return;
+std::size_t Graph::insert(std::size_t max, Slot end) {
+  {
+    const std::lock_guard lock(claims_mutex_);
+    if (failed() || next_ >= end) max = 0;
+  }
+  if (max == 0) {
+    gate_.rest();
+    return 0;
+  }
+  const GraphGate::Inserting inserting(gate_);
+  std::size_t count = 0;
   try {
-    insert_range(static_cast<Slot>(begin), end);
+    while (count < max && insert_next(end)) ++count;
   } catch (const std::exception& error) {
     // What was indexed stays searchable, and walks do not see a node that is half done; the rest stays in the tail.
-    failed_ = true;
+    failed_.store(true, std::memory_order_relaxed);
     spdlog::error("the graph takes no more vectors after {} of them: {}", indexed(), error.what());
   }
-  inserting_.store(false, std::memory_order_release);
+  return count;
 }
 
-void Graph::insert_range(Slot begin, Slot end) {
-  begin_inserting(end);
-  for (Slot slot = begin; slot < end; ++slot) {
-    if (table_.removed(slot)) {
-      append_unlinked(slot);
-    } else {
-      insert(slot);
+bool Graph::insert_next(Slot end) {
+  for (;;) {
+    {
+      const GraphGate::Node node(gate_);
+      const auto slot = claim(end);
+      if (!slot) return false;
+      if (*slot < end) {
+        insert_node(*slot);
+        return true;
+      }
     }
-    // In this order: who sees the new entry also sees that it is in the graph.
-    indexed_.store(std::size_t{slot} + 1, std::memory_order_release);
-    publish_entry();
+    try {
+      reserve(end);
+    } catch (const std::exception& error) {
+      // hnswlib keeps what it had: the next call tries again.
+      if (!out_of_memory_.exchange(true)) {
+        spdlog::error("no memory for more than {} vectors in the graph: {}", indexed(), error.what());
+      }
+      return false;
+    }
+    out_of_memory_ = false;
   }
 }
 
-/// Makes room for slots below `end`, and walks lock nodes from here on.
-void Graph::begin_inserting(std::size_t end) {
-  const std::lock_guard turn(turnstile_);
-  const std::unique_lock lock(growing_);
-  inserting_.store(true, std::memory_order_release);
-  const std::size_t capacity = hnsw_ ? hnsw_->getMaxElements() : 0;
-  if (end <= capacity) return;
-  const std::size_t wanted = std::max({end, capacity * 2, kFirstCapacity});
+/// The next slot; `end` where there is no room for it yet; nothing when there is none.
+std::optional<Slot> Graph::claim(Slot end) {
+  const std::lock_guard lock(claims_mutex_);
+  if (failed() || next_ >= end) return std::nullopt;
+  if (next_ >= capacity_) return end;
+  hnsw_->cur_element_count = next_ + 1;
+  hnsw_->element_levels_[next_] = 0;
+  return static_cast<Slot>(next_++);
+}
+
+/// Makes room for slots below `end`.
+void Graph::reserve(std::size_t end) {
+  const auto alone = gate_.move_arrays();
+  const std::lock_guard lock(claims_mutex_);
+  if (next_ < capacity_) return;  // somebody else has
+  const std::size_t wanted = std::max({end, capacity_ * 2, kFirstCapacity});
   if (hnsw_) {
     hnsw_->resizeIndex(wanted);
-    return;
+  } else {
+    hnsw_ = std::make_unique<Hnsw>(space_.get(), wanted, m_, ef_construction_);
+    std::vector<std::mutex>().swap(hnsw_->label_op_locks_);  // 2.5 MB that only operations by label need
   }
-  hnsw_ = std::make_unique<Hnsw>(space_.get(), wanted, m_, ef_construction_);
-  std::vector<std::mutex>().swap(hnsw_->label_op_locks_);  // 2.5 MB that only operations by label need
+  capacity_ = wanted;
 }
 
-void Graph::insert(Slot slot) {
-  hnsw_->addPoint(&slot, slot, -1);
-  hnsw_->label_lookup_.clear();  // labels are slots, given once: the map would only cost memory
+void Graph::insert_node(Slot slot) {
+  // Decided once: a vector that is removed from here on is a node that is never returned.
+  if (table_.removed(slot)) {
+    make_node(slot, 0);
+  } else {
+    connect(slot, level_of(slot));
+  }
+  finish(slot);
 }
 
-void Graph::append_unlinked(Slot slot) {
+/// As hnswlib's addPoint, which would choose the node's number itself.
+void Graph::connect(Slot slot, int level) {
+  const std::lock_guard node(hnsw_->link_list_locks_[slot]);
+  make_node(slot, level);
+  std::unique_lock top(hnsw_->global);
+  const int top_level = hnsw_->maxlevel_;
+  Slot nearest = hnsw_->enterpoint_node_;
+  if (level <= top_level) top.unlock();
+  if (top_level >= 0) nearest = nearest_above(slot, {nearest, top_level}, level);
+  for (int at = std::min(level, top_level); at >= 0; --at) {
+    auto candidates = hnsw_->searchBaseLayer(nearest, &slot, at);
+    nearest = hnsw_->mutuallyConnectNewElement(&slot, slot, candidates, at, false);
+  }
+  if (level <= top_level) return;
+  hnsw_->enterpoint_node_ = slot;
+  hnsw_->maxlevel_ = level;
+  const std::lock_guard lock(claims_mutex_);
+  tops_.push_back({slot, level});
+}
+
+/// Greedy, down to the node that is nearest to a slot among those above its level.
+Slot Graph::nearest_above(Slot slot, Entry entry, int level) {
+  std::vector<Slot> links;
+  float nearest = slot_distance(&slot, &entry.slot, &table_);
+  for (; entry.level > level; --entry.level) {
+    for (bool moved = true; moved;) {
+      moved = false;
+      copy_links(entry.slot, entry.level, true, links);
+      for (const Slot link : links) {
+        const float distance = slot_distance(&slot, &link, &table_);
+        if (distance >= nearest) continue;
+        nearest = distance;
+        entry.slot = link;
+        moved = true;
+      }
+    }
+  }
+  return entry.slot;
+}
+
+void Graph::make_node(Slot slot, int level) {
   std::memset(hnsw_->get_linklist0(slot), 0, hnsw_->size_data_per_element_);
   std::memcpy(hnsw_->getDataByInternalId(slot), &slot, sizeof slot);
   hnsw_->setExternalLabel(slot, slot);
-  hnsw_->element_levels_[slot] = 0;
-  ++hnsw_->cur_element_count;
+  if (level == 0) return;
+  // hnswlib calls free(), and reads the link after the last one to prefetch it.
+  const std::size_t bytes = static_cast<std::size_t>(level) * hnsw_->size_links_per_element_ + sizeof(Slot);
+  auto* const lists = static_cast<char*>(std::calloc(1, bytes));
+  if (lists == nullptr) throw std::bad_alloc();
+  hnsw_->linkLists_[slot] = lists;
+  hnsw_->element_levels_[slot] = level;
 }
 
-void Graph::publish_entry() {
-  if (hnsw_->maxlevel_ < 0) return;
-  const auto level = static_cast<std::uint64_t>(hnsw_->maxlevel_);
-  entry_.store(level << 32 | hnsw_->enterpoint_node_, std::memory_order_release);
+/// Distributed as hnswlib's, but decided by the slot.
+int Graph::level_of(Slot slot) const {
+  const double uniform = 1.0 - static_cast<double>(pair_noise(slot, slot));  // in (0, 1]
+  return std::min(static_cast<int>(-std::log(uniform) * hnsw_->mult_), kMaxLevel);
 }
 
-std::shared_lock<std::shared_mutex> Graph::lock_for_walk() const {
-  const std::lock_guard turn(turnstile_);
-  return std::shared_lock(growing_);
+void Graph::finish(Slot slot) {
+  const std::lock_guard lock(claims_mutex_);
+  finished_.insert(slot);
+  std::size_t count = indexed_.load(std::memory_order_relaxed);
+  while (!finished_.empty() && *finished_.begin() == count) {
+    finished_.erase(finished_.begin());
+    ++count;
+  }
+  // In this order: who sees the new entry also sees that it is in the graph.
+  indexed_.store(count, std::memory_order_release);
+  std::erase_if(tops_, [&](const Entry& top) {
+    if (top.slot >= count) return false;
+    publish_entry(top);
+    return true;
+  });
+}
+
+/// Unless walks already enter higher up. With claims_mutex_ held, or before other threads use the graph.
+void Graph::publish_entry(Entry entry) {
+  const auto packed = static_cast<std::uint64_t>(entry.level) << 32 | entry.slot;
+  const std::uint64_t known = entry_.load(std::memory_order_relaxed);
+  if (known == kNoEntry || packed >> 32 > known >> 32) entry_.store(packed, std::memory_order_release);
 }
 
 Graph::Walk Graph::walk(const QueryCode& query, std::size_t ef, const Filter& filter, SearchScratch& scratch) const {
   scratch.pool.reset(ef);
-  const auto lock = lock_for_walk();
+  const GraphGate::Walk gate(gate_);
   const std::uint64_t packed = entry_.load(std::memory_order_acquire);
   const std::size_t end = indexed();  // after the entry, which is therefore below it
   if (packed == kNoEntry) return {true, end};
   Entry entry{static_cast<Slot>(packed & 0xFFFFFFFFU), static_cast<int>(packed >> 32)};
-  const bool locking = inserting_.load(std::memory_order_acquire);
+  const bool locking = gate.locking();
   entry = descend(query, entry, end, locking, scratch);
 
   scratch.clear_visited(end);
@@ -229,7 +327,7 @@ bool Graph::linked(Slot slot) const {
 }
 
 std::size_t Graph::bytes() const {
-  const auto lock = lock_for_walk();
+  const GraphGate::Walk gate(gate_);
   if (!hnsw_) return 0;
   const double upper = 1.0 / static_cast<double>(std::max<std::size_t>(m_, 2) - 1);  // expected lists above level 0
   const auto count = static_cast<double>(indexed());

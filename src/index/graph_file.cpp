@@ -7,14 +7,8 @@
 #include "graph.hpp"
 
 namespace vectorizer::index {
-namespace {
-
-constexpr std::uint32_t kMaxLevel = 63;
-
-}  // namespace
 
 void Graph::write(FileWriter& out) const {
-  const auto lock = lock_for_walk();
   out.write_value(entry_.load(std::memory_order_acquire));
   const auto count = static_cast<Slot>(indexed());
   for (Slot slot = 0; slot < count; ++slot) {
@@ -36,13 +30,12 @@ Result<void> Graph::read(FileReader& in, std::size_t count) {
     return {};
   }
   try {
-    begin_inserting(count);
+    reserve(count);
   } catch (const std::exception& error) {
     return Error{ErrorType::kInternal, std::string("no room for the graph: ") + error.what()};
   }
-  inserting_.store(false, std::memory_order_release);
   // Levels are zero so far, so hnswlib's destructor frees exactly the lists that read_node has set.
-  hnsw_->cur_element_count = count;
+  hnsw_->cur_element_count = next_ = count;
   for (Slot slot = 0; slot < count; ++slot) RETURN_IF_ERROR(read_node(in, slot, count));
   if (entry != kNoEntry) {
     const std::uint64_t level = entry >> 32;
@@ -55,23 +48,14 @@ Result<void> Graph::read(FileReader& in, std::size_t count) {
   }
   if (auto checked = check_links(); !checked) return in.damaged(checked.error().message);
   indexed_.store(count, std::memory_order_release);
-  publish_entry();
+  if (hnsw_->maxlevel_ >= 0) publish_entry({hnsw_->enterpoint_node_, hnsw_->maxlevel_});
   return {};
 }
 
 Result<void> Graph::read_node(FileReader& in, Slot slot, std::size_t count) {
   ASSIGN_OR_RETURN(const std::uint32_t levels, in.read_value<std::uint32_t>());
-  if (levels > kMaxLevel) return in.damaged("a node has too many levels");
-  std::memset(hnsw_->get_linklist0(slot), 0, hnsw_->size_data_per_element_);
-  std::memcpy(hnsw_->getDataByInternalId(slot), &slot, sizeof slot);
-  hnsw_->setExternalLabel(slot, slot);
-  if (levels > 0) {
-    // hnswlib calls free(), and reads the link after the last one to prefetch it.
-    const std::size_t bytes = levels * hnsw_->size_links_per_element_ + sizeof(Slot);
-    hnsw_->linkLists_[slot] = static_cast<char*>(std::calloc(1, bytes));
-    if (hnsw_->linkLists_[slot] == nullptr) throw std::bad_alloc();
-    hnsw_->element_levels_[slot] = static_cast<int>(levels);
-  }
+  if (levels > static_cast<std::uint32_t>(kMaxLevel)) return in.damaged("a node has too many levels");
+  make_node(slot, static_cast<int>(levels));
   for (std::uint32_t level = 0; level <= levels; ++level) {
     ASSIGN_OR_RETURN(const std::uint32_t links, in.read_value<std::uint32_t>());
     if (links > (level == 0 ? hnsw_->maxM0_ : hnsw_->maxM_)) return in.damaged("a node has too many links");

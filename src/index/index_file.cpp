@@ -63,6 +63,7 @@ Result<void> check(const Header& header, const IndexOptions& options, const File
 
 Result<std::size_t> write_index_file(const std::filesystem::path& file, const IndexOptions& options,
                                      const VectorTable& table, const Graph& graph, std::string_view extra) {
+  const auto no_inserts = graph.pause_inserts();
   Header header = header_for(options);
   header.indexed = graph.indexed();
   header.slots = table.slots();

@@ -54,6 +54,7 @@ class HnswIndex : public VectorIndex {
 
   Slot add(std::span<const float> vector) override { return table_.append(vector); }
   void remove(Slot slot) override { table_.remove(slot); }
+  bool keeps_vectors() const override { return table_.keeps_vectors(); }
   bool removed(Slot slot) const override { return slot >= table_.slots() || table_.removed(slot); }
 
   std::vector<Neighbor> search(std::span<const float> query, const SearchParams& params) const override;
@@ -99,7 +100,7 @@ class HnswIndex : public VectorIndex {
 
 HnswIndex::Prepared HnswIndex::prepare(std::span<const float> query, SearchScratch& scratch) const {
   scratch.query.resize(table_.dimension());
-  table_.prepare(query, scratch.query.data());
+  prepare_vector(table_.metric(), query, scratch.query.data());
   return {scratch.query, coded(scratch.query, scratch)};
 }
 
@@ -109,7 +110,10 @@ std::vector<Neighbor> HnswIndex::search(std::span<const float> query, const Sear
   if (params.limit == 0 || slots == 0) return {};
   SearchScratch& scratch = thread_scratch();
   const Prepared prepared = prepare(query, scratch);
-  if (params.exact || !wants_graph()) return scan_exact(prepared, params, slots);
+  if (params.exact || !wants_graph()) {
+    if (table_.keeps_vectors()) return scan_exact(prepared, params, slots);
+    return finish(prepared, params, scan_codes(prepared, params, slots));
+  }
   const std::size_t ef = std::max(params.ef, params.limit);
   if (ef > kMaxEf || (params.filter != nullptr && scan_is_cheaper(*params.filter, ef))) {
     return finish(prepared, params, scan_codes(prepared, params, slots));
@@ -190,11 +194,11 @@ std::vector<Neighbor> HnswIndex::scan_codes(const Prepared& query, const SearchP
   return nearest.take();
 }
 
-/// Compares the candidates again in full precision and keeps the nearest `limit`.
+/// Compares the candidates again in full precision, where there is one, and keeps the nearest `limit`.
 std::vector<Neighbor> HnswIndex::finish(const Prepared& query, const SearchParams& params,
                                         std::vector<Neighbor> found) const {
   for (Neighbor& neighbor : found) {
-    if (params.rescore) {
+    if (params.rescore && table_.keeps_vectors()) {
       neighbor.distance = table_.exact_distance(query.vector, neighbor.slot);
     } else if (table_.metric() != Metric::kDot) {
       neighbor.distance =
@@ -218,7 +222,7 @@ std::vector<Neighbor> HnswIndex::search_slots(std::span<const float> query, cons
     if (slot >= end || table_.removed(slot)) continue;
     if (params.filter == nullptr || params.filter->contains(slot)) wanted.push_back(slot);
   }
-  if (params.exact || !wants_graph()) {
+  if (table_.keeps_vectors() && (params.exact || !wants_graph())) {
     NearestSlots nearest(params.limit);
     offer_all(wanted, nearest, ExactScan{table_, prepared.vector});
     return nearest.take();
@@ -230,10 +234,7 @@ std::vector<Neighbor> HnswIndex::search_slots(std::span<const float> query, cons
 
 std::size_t HnswIndex::index_pending(std::size_t max) {
   if (!wants_graph()) return 0;
-  const std::size_t before = graph_.indexed();
-  const std::size_t slots = table_.slots();
-  graph_.insert_until(static_cast<Slot>(before + std::min(max, slots - before)));
-  return graph_.indexed() - before;
+  return graph_.insert(max, static_cast<Slot>(table_.slots()));
 }
 
 IndexStats HnswIndex::stats() const {
@@ -242,6 +243,7 @@ IndexStats HnswIndex::stats() const {
   stats.slots = table_.slots();
   stats.live = std::min(table_.live(), stats.slots);
   stats.tombstones = stats.slots - stats.live;
+  stats.failed = graph_.failed();
   stats.indexed = wants_graph() ? indexed : stats.slots;
   stats.pending = table_.live_between(stats.indexed, stats.slots);
   stats.code_bytes = table_.code_bytes();

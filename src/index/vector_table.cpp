@@ -20,8 +20,7 @@ std::size_t code_row_bytes(std::size_t dimension) {
 }
 
 bool maps_vectors(const IndexOptions& options) {
-  const bool wanted = options.storage == VectorStorage::kMmap || options.quantization == Quantization::kInt8;
-  return wanted && !options.directory.empty();
+  return options.storage == VectorStorage::kMmap && !options.directory.empty();
 }
 
 }  // namespace
@@ -30,6 +29,7 @@ VectorTable::VectorTable(const IndexOptions& options)
     : dimension_(options.dimension),
       metric_(options.metric),
       space_(options.metric, options.dimension),
+      keeps_vectors_(options.quantization == Quantization::kNone || options.storage == VectorStorage::kMmap),
       meta_offset_(meta_offset(options.dimension)),
       codes_(code_row_bytes(options.dimension)),
       vectors_(maps_vectors(options) ? RowStore(dimension_ * sizeof(float), options.directory)
@@ -80,31 +80,11 @@ std::size_t VectorTable::live_between(std::size_t begin, std::size_t end) const 
   return live;
 }
 
-float VectorTable::exact_distance(std::span<const float> query, Slot slot) const {
-  const float* stored = vector(slot).data();
-  if (metric_ == Metric::kEuclidean) return ordered(kernels().squared_distance_f32(query.data(), stored, dimension_));
-  const float dot = kernels().dot_f32(query.data(), stored, dimension_);
-  // Rounding must not show a client a similarity of 1.0000001.
-  return metric_ == Metric::kCosine ? std::clamp(1 - dot, 0.0F, 2.0F) : ordered(-dot);
-}
-
-void VectorTable::prepare(std::span<const float> vector, float* out) const {
-  assert(vector.size() == dimension_);
-  double squared_norm = 0;
-  if (metric_ == Metric::kCosine) {
-    for (const float value : vector) squared_norm += static_cast<double>(value) * static_cast<double>(value);
-  }
-  if (squared_norm == 0) {
-    std::copy(vector.begin(), vector.end(), out);
-    return;
-  }
-  const double inverse = 1 / std::sqrt(squared_norm);
-  for (std::size_t i = 0; i < vector.size(); ++i) out[i] = static_cast<float>(vector[i] * inverse);
-}
-
 void VectorTable::fill(Slot slot, std::span<const float> vector) {
-  auto* stored = reinterpret_cast<float*>(vectors_.row(slot));
-  prepare(vector, stored);
+  assert(vector.size() == dimension_);
+  if (!keeps_vectors_) prepared_.resize(dimension_);
+  float* const stored = keeps_vectors_ ? reinterpret_cast<float*>(vectors_.row(slot)) : prepared_.data();
+  prepare_vector(metric_, vector, stored);
   std::byte* row = codes_.row(slot);
   const CodeMeta meta = encode({stored, dimension_}, reinterpret_cast<std::uint8_t*>(row));
   std::memcpy(row + meta_offset_, &meta, sizeof meta);
@@ -113,7 +93,7 @@ void VectorTable::fill(Slot slot, std::span<const float> vector) {
 void VectorTable::reserve(std::size_t count) {
   if (count > kMaxSlots) throw std::bad_alloc();
   codes_.reserve(count);
-  vectors_.reserve(count);
+  if (keeps_vectors_) vectors_.reserve(count);
   removed_.reserve(count / 64 + 1);
 }
 

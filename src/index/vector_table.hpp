@@ -3,15 +3,17 @@
 #include <atomic>
 #include <cstring>
 #include <span>
+#include <vector>
 
 #include "code.hpp"
 #include "row_store.hpp"
+#include "vectorizer/index/exact_distance.hpp"
 #include "vectorizer/index/vector_index.hpp"
 
 namespace vectorizer::index {
 
-/// What an index knows of each slot: its code, its full-precision vector and whether it was removed. Under cosine both
-/// are of the unit vector (the zero vector stays zero, at distance 1 from everything).
+/// What an index knows of each slot: its code, its full-precision vector where it keeps them, and whether it was
+/// removed. Under cosine both are of the unit vector (the zero vector stays zero, at distance 1 from everything).
 ///
 /// Thread-safety: one writer; readers may use every slot below `slots()`.
 class VectorTable {
@@ -47,6 +49,9 @@ class VectorTable {
   }
   /// The code followed by its meta data, as it is saved.
   std::span<std::byte> code_row(Slot slot) const { return {codes_.row(slot), meta_offset_ + sizeof(CodeMeta)}; }
+  /// Quantized vectors in memory are codes only.
+  bool keeps_vectors() const { return keeps_vectors_; }
+  /// Only where vectors are kept.
   std::span<const float> vector(Slot slot) const {
     return {reinterpret_cast<const float*>(vectors_.row(slot)), dimension_};
   }
@@ -58,13 +63,13 @@ class VectorTable {
   float code_distance(const QueryCode& query, Slot slot) const {
     return space_.distance(query, code(slot), meta(slot));
   }
-  /// In full precision; `query` has gone through `prepare`.
-  float exact_distance(std::span<const float> query, Slot slot) const;
-  /// Copies a vector as this table keeps it: of unit length under cosine.
-  void prepare(std::span<const float> vector, float* out) const;
+  /// In full precision; `query` has gone through prepare_vector.
+  float exact_distance(std::span<const float> query, Slot slot) const {
+    return prepared_distance(metric_, query, vector(slot));
+  }
 
   std::size_t code_bytes() const { return slots() * codes_.row_bytes(); }
-  std::size_t vector_bytes() const { return slots() * vectors_.row_bytes(); }
+  std::size_t vector_bytes() const { return keeps_vectors_ ? slots() * vectors_.row_bytes() : 0; }
 
  private:
   std::uint64_t& removed_bits(std::size_t index) const {
@@ -76,12 +81,14 @@ class VectorTable {
   const std::size_t dimension_;
   const Metric metric_;
   const CodeSpace space_;
+  const bool keeps_vectors_;
   const std::size_t meta_offset_;
   RowStore codes_;    // code, then CodeMeta, in the same cache lines where possible
-  RowStore vectors_;  // f32
+  RowStore vectors_;  // f32, when kept
   RowStore removed_;  // one word per 64 slots
   std::atomic<std::size_t> slots_{0};
   std::atomic<std::size_t> live_{0};
+  std::vector<float> prepared_;  // of the vector that is being encoded, when none are kept
 };
 
 }  // namespace vectorizer::index

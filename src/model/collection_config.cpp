@@ -122,13 +122,12 @@ Result<CollectionConfig> parse_collection_config(const json& body) {
 Result<CollectionConfig> apply_collection_patch(const CollectionConfig& current, const json& patch) {
   ASSIGN_OR_RETURN(CollectionConfig patched, overlay(current, patch));
   // The vectors on disk and the graph were made under these; a client that sends back what it read may name them.
-  const std::array<std::pair<std::string_view, bool>, 9> fixed{{
+  const std::array<std::pair<std::string_view, bool>, 8> fixed{{
       {"name", patched.name != current.name},
       {"dimension", patched.dimension != current.dimension},
       {"metric", patched.metric != current.metric},
       {"hnsw.m", patched.hnsw.m != current.hnsw.m},
       {"hnsw.ef_construction", patched.hnsw.ef_construction != current.hnsw.ef_construction},
-      {"quantization.type", patched.quantization != current.quantization},
       {"storage", patched.storage != current.storage},
       {"sharding.shard_count", patched.sharding.shard_count != current.sharding.shard_count},
       {"sharding.virtual_nodes_per_shard",

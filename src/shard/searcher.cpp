@@ -2,21 +2,19 @@
 
 #include <algorithm>
 #include <chrono>
-#include <numeric>
-#include <span>
 
 #include "matcher.hpp"
+#include "nearest.hpp"
 #include "payload_edit.hpp"
+#include "store_scan.hpp"
+#include "vectorizer/index/exact_distance.hpp"
 
 namespace vectorizer::shard {
 namespace {
 
 using index::Neighbor;
 
-/// More than wanted, so that a hit that was updated meanwhile does not cost another pass.
-constexpr std::size_t kSlack = 8;
-/// Numbers that are scanned between two looks at the clock: some milliseconds.
-constexpr std::size_t kScanPiece = std::size_t{1} << 22;
+constexpr int kAttemptsBesideWriters = 3;
 
 class StageTimer {
  public:
@@ -30,166 +28,132 @@ class StageTimer {
   const std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
 };
 
-/// At least `want` of `total`, and all that are as near as the last of them when `all_ties`. `run(limit)` searches.
-template <typename Run>
-Result<std::vector<Neighbor>> with_ties(std::size_t want, std::size_t total, bool all_ties, const Run& run) {
-  for (std::size_t limit = want + kSlack;; limit = std::min(total, limit * 16)) {
-    ASSIGN_OR_RETURN(std::vector<Neighbor> found, run(limit));
-    const bool cut_through_ties = found.size() >= limit && found.back().distance <= found[want - 1].distance;
-    if (!all_ties || !cut_through_ties || limit >= total) return found;
-  }
-}
-
-/// Scans `total` slots piece by piece until the deadline; `piece(begin, end)` are those at these places.
-template <typename Piece>
-Result<std::vector<Neighbor>> scan(const index::VectorIndex& index, const SearchQuery& query,
-                                   const index::SearchParams& params, std::size_t total, const Piece& piece) {
-  const std::size_t length = std::max<std::size_t>(256, kScanPiece / query.vector.size());
-  std::vector<Neighbor> nearest;
-  for (std::size_t begin = 0; begin < total; begin += length) {
-    RETURN_IF_ERROR(query.deadline.check());
-    const auto found = index.search_slots(query.vector, params, piece(begin, std::min(total, begin + length)));
-    const auto middle = nearest.insert(nearest.end(), found.begin(), found.end());
-    std::inplace_merge(nearest.begin(), middle, nearest.end(), [](const Neighbor& a, const Neighbor& b) {
-      return a.distance != b.distance ? a.distance < b.distance : a.slot < b.slot;
-    });
-    if (nearest.size() > params.limit) nearest.resize(params.limit);
-  }
-  return nearest;
-}
-
-Result<std::vector<Neighbor>> scan_slots(const index::VectorIndex& index, const SearchQuery& query,
-                                         const index::SearchParams& params, std::span<const Slot> slots) {
-  return scan(index, query, params, slots.size(),
-              [&](std::size_t begin, std::size_t end) { return slots.subspan(begin, end - begin); });
-}
-
-Result<std::vector<Neighbor>> scan_all(const index::VectorIndex& index, const SearchQuery& query,
-                                       const index::SearchParams& params, std::size_t total) {
-  std::vector<Slot> slots;
-  return scan(index, query, params, total, [&](std::size_t begin, std::size_t end) {
-    slots.resize(end - begin);
-    std::iota(slots.begin(), slots.end(), static_cast<Slot>(begin));
-    return std::span<const Slot>(slots);
-  });
+/// Candidates of codes that are compared again in full precision.
+std::size_t rescored(std::size_t want) {
+  return std::max<std::size_t>(32, 2 * want);
 }
 
 }  // namespace
 
 Result<std::vector<ScoredPoint>> Searcher::search(const SearchQuery& query) const {
-  for (const Writers writers : {Writers::kIn, Writers::kIn, Writers::kOutAtTheEnd}) {
-    ASSIGN_OR_RETURN(auto result, attempt(query, writers));
+  if (query.exact && !state_.current()->index->keeps_vectors()) return exact_search_of_store(state_, query);
+  for (int i = 0; i < kAttemptsBesideWriters; ++i) {
+    ASSIGN_OR_RETURN(auto result, attempt(query));
     if (result) return *std::move(result);
   }
-  ASSIGN_OR_RETURN(auto result, attempt(query, Writers::kOut));
-  return *std::move(result);
+  return last_attempt(query);
 }
 
-Result<std::optional<std::vector<ScoredPoint>>> Searcher::attempt(const SearchQuery& query, Writers writers) const {
+Result<std::optional<std::vector<ScoredPoint>>> Searcher::attempt(const SearchQuery& query) const {
   RETURN_IF_ERROR(query.deadline.check());
-  std::unique_lock no_writers(state_.commit_mutex, std::defer_lock);
-  const bool last = writers == Writers::kOut;
-  if (last) no_writers.lock();
-  std::optional<Pass> pass;
-  {
-    const StageTimer timer(state_.metrics.stage_plan);
-    ASSIGN_OR_RETURN(pass, plan(query, last));
-  }
-  std::optional<std::vector<Hit>> hits;
-  {
-    const StageTimer timer(state_.metrics.stage_index);
-    if (pass->want == 0) return std::optional(std::vector<ScoredPoint>{});
-    ASSIGN_OR_RETURN(auto neighbors, nearest(*pass, query));
-    if (writers == Writers::kOutAtTheEnd) no_writers.lock();
-    ASSIGN_OR_RETURN(hits, settle(*pass, query, std::move(neighbors)));
-  }
+  ASSIGN_OR_RETURN(const Pass pass, plan(query, false));
+  ASSIGN_OR_RETURN(auto hits, find(pass, query));
   if (!hits) return std::optional<std::vector<ScoredPoint>>();
   const StageTimer timer(state_.metrics.stage_payload);
-  return complete(*std::move(hits), query, last);
+  ASSIGN_OR_RETURN(const std::size_t changed, complete(pass, query, *hits));
+  if (changed > 0) return std::optional<std::vector<ScoredPoint>>();
+  return std::optional(present(pass, query, *std::move(hits)));
+}
+
+Result<std::vector<ScoredPoint>> Searcher::last_attempt(const SearchQuery& query) const {
+  RETURN_IF_ERROR(query.deadline.check());
+  ASSIGN_OR_RETURN(Pass pass, plan(query, true));
+  for (;;) {
+    ASSIGN_OR_RETURN(auto hits, find(pass, query));
+    const StageTimer timer(state_.metrics.stage_payload);
+    const std::size_t found = hits->size();
+    ASSIGN_OR_RETURN(const std::size_t changed, complete(pass, query, *hits));
+    // What changed may have moved away: as many others are needed for its place.
+    const bool all = found < pass.candidates;
+    if (all || found - changed >= pass.want) return present(pass, query, *std::move(hits));
+    pass.candidates = pass.want + 2 * changed;
+  }
 }
 
 Result<Searcher::Pass> Searcher::plan(const SearchQuery& query, bool last) const {
+  const StageTimer timer(state_.metrics.stage_plan);
   Pass pass;
-  pass.last = last;
   pass.want = query.limit + query.offset;
   pass.params.ef = query.ef.value_or(state_.ef_search);
   pass.params.rescore = query.rescore.value_or(state_.rescore);
   pass.params.exact = query.exact || last;  // after that nothing can be missing
   std::size_t live = 0;
-  {
-    const std::shared_lock lock(state_.table_mutex);
-    pass.generation = state_.generation;
-    pass.seen = pass.generation->table.slots();
-    live = pass.generation->table.live_count();
-  }
+  std::shared_lock lock(state_.table_mutex);
+  pass.generation = state_.generation;
+  pass.seen = pass.generation->table.slots();
+  live = pass.generation->table.live_count();
   if (query.filter && !query.filter->empty()) {
+    lock.unlock();
     ASSIGN_OR_RETURN(Matches matches, match_slots(state_, *pass.generation, *query.filter, query.deadline));
+    lock = std::move(matches.lock);
     pass.seen = matches.seen;
-    matches.lock.unlock();
+    if (!last) lock.unlock();
     pass.plan = plan_filtered(std::move(matches.slots), live, pass.params.ef, pass.params.exact);
   }
+  if (last) pass.still = std::move(lock);
   pass.ties_matter =
       pass.params.exact || pass.plan.kind == SearchPlan::Kind::kSlots || live <= state_.options.graph_threshold;
+  pass.rescore = pass.params.rescore && !pass.generation->index->keeps_vectors();
+  pass.candidates = pass.rescore ? rescored(pass.want) : pass.want;
   return pass;
 }
 
-Result<std::vector<Neighbor>> Searcher::nearest(const Pass& pass, const SearchQuery& query) const {
-  const index::VectorIndex& index = *pass.generation->index;
-  const SearchPlan& plan = pass.plan;
-  index::SearchParams params = pass.params;
-  const std::size_t total = plan.kind == SearchPlan::Kind::kEverything ? pass.seen : plan.slots.size();
-  if (total == 0) return std::vector<Neighbor>{};
-  return with_ties(pass.want, total, pass.ties_matter, [&](std::size_t limit) -> Result<std::vector<Neighbor>> {
-    params.limit = limit;
-    if (plan.kind == SearchPlan::Kind::kSlots) return scan_slots(index, query, params, plan.slots);
-    if (plan.kind == SearchPlan::Kind::kEverything && params.exact) return scan_all(index, query, params, total);
-    if (plan.kind == SearchPlan::Kind::kEverything) return index.search(query.vector, params);
-    params.filter = &plan.bitmap;
-    auto found = index.search(query.vector, params);
-    params.filter = nullptr;
-    // Matches that are far from the query: the traversal ran out of candidates before it met them.
-    if (found.size() < std::min(limit, total)) return scan_slots(index, query, params, plan.slots);
-    return found;
-  });
+Result<std::optional<std::vector<Searcher::Hit>>> Searcher::find(const Pass& pass, const SearchQuery& query) const {
+  const StageTimer timer(state_.metrics.stage_index);
+  if (pass.want == 0) return std::optional(std::vector<Hit>{});
+  ASSIGN_OR_RETURN(auto neighbors, nearest(pass, query));
+  return settle(pass, query, std::move(neighbors));
 }
 
-Result<std::optional<std::vector<Searcher::Hit>>> Searcher::settle(const Pass& pass, const SearchQuery& query,
-                                                                   std::vector<Neighbor> neighbors) const {
-  const SlotTable& table = pass.generation->table;
-  const bool filtered = pass.plan.kind != SearchPlan::Kind::kEverything;
-  const std::shared_lock lock(state_.table_mutex);
+Result<std::vector<Neighbor>> Searcher::nearest(const Pass& pass, const SearchQuery& query) const {
+  Wanted wanted{pass.candidates, pass.ties_matter, {}};
+  if (pass.last()) {
+    // The index may still have, or already, what the table has not.
+    wanted.counts = [&](Slot slot) { return pass.generation->table.live(slot) != nullptr; };
+  }
+  return nearest_of_plan(*pass.generation->index, query, pass.params, pass.plan, pass.seen, wanted);
+}
 
+/// What came since the pass began. Call with table_mutex held.
+Result<std::vector<Slot>> Searcher::fresh_slots(const Pass& pass, const SearchQuery& query) const {
+  const SlotTable& table = pass.generation->table;
   std::vector<Slot> fresh;
   for (auto slot = static_cast<Slot>(pass.seen); slot < table.slots(); ++slot) {
     const SlotEntry* entry = table.live(slot);
     if (entry == nullptr) continue;
-    if (filtered) {
+    if (pass.filtered()) {
       ASSIGN_OR_RETURN(const bool holds, slot_matches(state_, *entry, *query.filter));
       if (!holds) continue;
     }
     fresh.push_back(slot);
   }
+  return fresh;
+}
+
+Result<std::optional<std::vector<Searcher::Hit>>> Searcher::settle(const Pass& pass, const SearchQuery& query,
+                                                                   std::vector<Neighbor> neighbors) const {
+  const SlotTable& table = pass.generation->table;
+  std::shared_lock<std::shared_mutex> lock;
+  if (!pass.last()) lock = std::shared_lock(state_.table_mutex);
+
+  ASSIGN_OR_RETURN(const std::vector<Slot> fresh, fresh_slots(pass, query));
   std::erase_if(neighbors, [&](const Neighbor& hit) { return hit.slot >= pass.seen; });
   if (!fresh.empty()) {
-    index::SearchParams params = pass.params;
-    ASSIGN_OR_RETURN(const auto found, with_ties(pass.want, fresh.size(), pass.ties_matter, [&](std::size_t limit) {
-                       params.limit = limit;
-                       return scan_slots(*pass.generation->index, query, params, fresh);
-                     }));
+    ASSIGN_OR_RETURN(const auto found, nearest_of_slots(*pass.generation->index, query, pass.params, fresh,
+                                                        {pass.candidates, pass.ties_matter, {}}));
     neighbors.insert(neighbors.end(), found.begin(), found.end());
   }
-
   const auto alive = [&](Slot slot) { return table.live(slot) != nullptr; };
   std::erase_if(neighbors, [&](const Neighbor& hit) { return !alive(hit.slot); });
-  if (neighbors.size() < pass.want) {
+  if (neighbors.size() < pass.want && !pass.last()) {
     const auto& slots = pass.plan.slots;
     const std::size_t exist =
-        filtered ? static_cast<std::size_t>(std::count_if(slots.begin(), slots.end(), alive)) + fresh.size()
-                 : table.live_count();
-    if (neighbors.size() < std::min(pass.want, exist) && !pass.last) return std::optional<std::vector<Hit>>();
+        pass.filtered() ? static_cast<std::size_t>(std::count_if(slots.begin(), slots.end(), alive)) + fresh.size()
+                        : table.live_count();
+    if (neighbors.size() < std::min(pass.want, exist)) return std::optional<std::vector<Hit>>();
   }
   // Cut before anything is made of them: with ties there can be as many as there are vectors.
-  const auto count = static_cast<std::ptrdiff_t>(std::min(pass.want, neighbors.size()));
+  const auto count = static_cast<std::ptrdiff_t>(std::min(pass.candidates, neighbors.size()));
   std::partial_sort(neighbors.begin(), neighbors.begin() + count, neighbors.end(),
                     [&](const Neighbor& a, const Neighbor& b) {
                       if (a.distance != b.distance) return a.distance < b.distance;
@@ -210,44 +174,75 @@ Result<std::optional<std::vector<Searcher::Hit>>> Searcher::settle(const Pass& p
   return std::optional(std::move(hits));
 }
 
-Result<std::optional<std::vector<ScoredPoint>>> Searcher::complete(std::vector<Hit> hits, const SearchQuery& query,
-                                                                   bool last) const {
-  using Completed = std::optional<std::vector<ScoredPoint>>;
-  const Metric metric = state_.options.collection.metric;
-  for (Hit& hit : hits) hit.point.score = index::score_of(metric, hit.distance);
-  if (query.score_threshold) {
-    std::erase_if(hits, [&](const Hit& hit) {
-      return larger_is_better(metric) ? hit.point.score < *query.score_threshold
-                                      : hit.point.score > *query.score_threshold;
-    });
+std::vector<Result<std::optional<storage::StoredPoint>>> Searcher::read(const std::vector<Hit*>& hits) const {
+  std::vector<Result<std::optional<storage::StoredPoint>>> points;
+  points.reserve(hits.size());
+  std::vector<PointId> ids;
+  ids.reserve(hits.size());
+  for (const Hit* hit : hits) ids.push_back(hit->point.id);
+  if (auto stored = state_.store->get_many(ids)) {
+    for (auto& point : *stored) points.emplace_back(std::move(point));
+  } else {
+    for (const PointId& id : ids) points.push_back(state_.store->get(id));
   }
+  return points;
+}
+
+Result<std::size_t> Searcher::complete(const Pass& pass, const SearchQuery& query, std::vector<Hit>& hits) const {
   const Projection& what = query.projection;
-  std::vector<PointId> ids;  // whose rest is in the store
+  const auto shows_stored = [&](const Hit& hit) {
+    return what.with_vector || (what.with_payload && hit.payload_in_store);
+  };
   std::vector<Hit*> wanting;
   for (Hit& hit : hits) {
-    if (!what.with_vector && !(what.with_payload && hit.payload_in_store)) continue;
-    ids.push_back(hit.point.id);
-    wanting.push_back(&hit);
+    if (pass.rescore || shows_stored(hit)) wanting.push_back(&hit);
   }
-  if (!ids.empty()) {
-    ASSIGN_OR_RETURN(auto stored, state_.store->get_many(ids));
-    for (std::size_t i = 0; i < ids.size(); ++i) {
-      const bool same = stored[i] && stored[i]->sequence == wanting[i]->sequence;
-      if (!same && !last) return Completed();
-      if (!same) {
-        return Error{ErrorType::kInternal, "the store and the index differ about " + ids[i].to_json()};
-      }
-      if (what.with_vector) wanting[i]->point.vector = std::move(stored[i]->point.vector);
-      if (what.with_payload) wanting[i]->point.payload = std::move(stored[i]->point.payload);
+  if (wanting.empty()) return std::size_t{0};
+  auto stored = read(wanting);
+  index::ExactDistance exact(state_.options.collection.metric, query.vector);
+  std::size_t changed = 0;
+  for (std::size_t i = 0; i < wanting.size(); ++i) {
+    Hit& hit = *wanting[i];
+    if (!stored[i]) {
+      if (shows_stored(hit)) return std::move(stored[i]).error();
+      continue;  // the distance of its code stands
     }
+    std::optional<storage::StoredPoint>& found = *stored[i];
+    const bool same = found && found->sequence == hit.sequence;
+    if (!same && !pass.last()) return std::size_t{1};
+    if (!same) {
+      ++changed;
+      hit.gone = !found || (pass.filtered() && !filter_matches(*query.filter, hit.point.id, found->point.payload));
+      if (hit.gone) continue;
+    }
+    if (pass.rescore || !same) hit.distance = exact(found->point.vector);
+    if (what.with_vector) hit.point.vector = std::move(found->point.vector);
+    if (what.with_payload) hit.point.payload = std::move(found->point.payload);
   }
+  std::erase_if(hits, [](const Hit& hit) { return hit.gone; });
+  return changed;
+}
+
+std::vector<ScoredPoint> Searcher::present(const Pass& pass, const SearchQuery& query, std::vector<Hit> hits) const {
+  const Metric metric = state_.options.collection.metric;
+  std::sort(hits.begin(), hits.end(), [](const Hit& a, const Hit& b) {
+    return a.distance != b.distance ? a.distance < b.distance : a.point.id < b.point.id;
+  });
+  if (hits.size() > pass.want) hits.resize(pass.want);
   std::vector<ScoredPoint> points;
   points.reserve(hits.size());
   for (Hit& hit : hits) {
-    if (what.with_payload && !what.payload_keys.empty()) hit.point.payload = project_payload(hit.point.payload, what);
+    hit.point.score = index::score_of(metric, hit.distance);
+    if (query.score_threshold && (larger_is_better(metric) ? hit.point.score < *query.score_threshold
+                                                           : hit.point.score > *query.score_threshold)) {
+      continue;
+    }
+    if (query.projection.with_payload && !query.projection.payload_keys.empty()) {
+      hit.point.payload = project_payload(hit.point.payload, query.projection);
+    }
     points.push_back(std::move(hit.point));
   }
-  return Completed(std::move(points));
+  return points;
 }
 
 }  // namespace vectorizer::shard

@@ -47,25 +47,26 @@ struct IndexOptions {
 
 struct SearchParams {
   std::size_t limit = 10;
-  std::size_t ef = 64;                   ///< raised to `limit` when smaller
-  bool exact = false;                    ///< scan everything in full precision
-  bool rescore = true;                   ///< false: distances of the codes
-  const SlotBitmap* filter = nullptr;    ///< only these slots may be returned
+  std::size_t ef = 64;                 ///< raised to `limit` when smaller
+  bool exact = false;                  ///< scan everything, in full precision where vectors are kept
+  bool rescore = true;                 ///< false: distances of the codes
+  const SlotBitmap* filter = nullptr;  ///< only these slots may be returned
 };
 
 struct IndexStats {
-  std::size_t slots = 0;        ///< given out
-  std::size_t live = 0;         ///< not tombstoned
+  std::size_t slots = 0;  ///< given out
+  std::size_t live = 0;   ///< not tombstoned
   std::size_t tombstones = 0;
-  std::size_t indexed = 0;      ///< slots in the graph, tombstones included; all of them when no graph is wanted yet
-  std::size_t pending = 0;      ///< live slots in the exact tail that wait for the graph
+  std::size_t indexed = 0;  ///< slots in the graph, tombstones included; all of them when no graph is wanted yet
+  std::size_t pending = 0;  ///< live slots in the exact tail that wait for the graph
+  bool failed = false;      ///< the graph takes no more vectors: only a new index does
   std::size_t code_bytes = 0, graph_bytes = 0, vector_bytes = 0;
 };
 
 /// Nearest neighbours among one shard's vectors.
 ///
-/// Thread-safety: any number of search/score_slots/vector calls run beside one writer (add, remove) and one
-/// index_pending call; add and remove are serialised by the caller.
+/// Thread-safety: any number of search and index_pending calls run beside one writer (add, remove) and one save; add
+/// and remove are serialised by the caller.
 class VectorIndex {
  public:
   virtual ~VectorIndex() = default;
@@ -76,6 +77,9 @@ class VectorIndex {
   /// Marks a slot deleted: walked through, never returned.
   virtual void remove(Slot slot) = 0;
   virtual bool removed(Slot slot) const = 0;
+  /// False for quantized vectors in memory: every distance is then one of codes, and whoever has the vectors compares
+  /// again with ExactDistance.
+  virtual bool keeps_vectors() const = 0;
 
   /// Up to `limit` neighbours, ascending by distance (equal distances by slot; the shard breaks ties by id).
   virtual std::vector<Neighbor> search(std::span<const float> query, const SearchParams& params) const = 0;
@@ -83,12 +87,13 @@ class VectorIndex {
   virtual std::vector<Neighbor> search_slots(std::span<const float> query, const SearchParams& params,
                                              std::span<const Slot> slots) const = 0;
 
-  /// Moves up to `max` tail vectors into the graph. Returns how many; 0 means nothing waits. Background thread.
+  /// Moves up to `max` tail vectors into the graph. Returns how many; 0 means that nothing waits that no other thread
+  /// is at, or that there is no memory. Background threads: as many at once as there are processors to spare.
   virtual std::size_t index_pending(std::size_t max) = 0;
   virtual IndexStats stats() const = 0;
 
-  /// Writes graph and quantizer to `file` (temp, fsync, rename) with a checksum. `extra` is opaque to the index and comes
-  /// back from load: the shard keeps its slot table there. Covers slots < the returned count.
+  /// Writes graph and quantizer to `file` (temp, fsync, rename) with a checksum. `extra` is opaque to the index and
+  /// comes back from load: the shard keeps its slot table there. Covers slots < the returned count.
   virtual Result<std::size_t> save(const std::filesystem::path& file, std::string_view extra) const = 0;
 };
 

@@ -10,11 +10,12 @@
 namespace vectorizer::index {
 namespace {
 
-/// One writer that adds all rows and removes every seventh slot, one indexer, and searchers beside them.
+/// One writer that adds all rows and removes every seventh slot, two indexers, and searchers beside them.
 class ConcurrentIndex : public ::testing::TestWithParam<Metric> {
  protected:
   static constexpr std::size_t kRows = 1500;  // hnswlib's arrays grow on the way
   static constexpr std::size_t kDimension = 20;
+  static constexpr std::size_t kIndexers = 2;
 
   static bool is_removed(std::size_t slot) { return slot % 7 == 3; }
 
@@ -38,12 +39,12 @@ class ConcurrentIndex : public ::testing::TestWithParam<Metric> {
         std::this_thread::yield();
       }
     }
-    indexed_.store(true, std::memory_order_release);
+    indexers_done_.fetch_add(1, std::memory_order_release);
   }
 
   /// What was acknowledged before a search began must be in its answer, what was removed before must not.
   void search_beside(std::size_t seed) {
-    for (std::size_t round = seed; !indexed_.load(std::memory_order_acquire); round += 13) {
+    for (std::size_t round = seed; indexers_done_.load(std::memory_order_acquire) < kIndexers; round += 13) {
       const std::size_t removed_below = removed_below_.load(std::memory_order_acquire);
       const std::size_t added = added_.load(std::memory_order_acquire);
       if (added == 0) continue;
@@ -62,13 +63,14 @@ class ConcurrentIndex : public ::testing::TestWithParam<Metric> {
   const testing::Matrix<float> rows_ = testing::generated_vectors(kRows, kDimension, 1);
   std::unique_ptr<VectorIndex> index_ = make_vector_index(options_for(kDimension, GetParam(), 100));
   std::atomic<std::size_t> added_{0}, removed_below_{0}, searches_{0}, targets_{0}, hits_{0};
-  std::atomic<bool> written_{false}, indexed_{false};
+  std::atomic<bool> written_{false};
+  std::atomic<std::size_t> indexers_done_{0};
 };
 
 TEST_P(ConcurrentIndex, AddsRemovesIndexingAndSearchesMix) {
   std::vector<std::thread> threads;
   threads.emplace_back([this] { write(); });
-  threads.emplace_back([this] { index_beside(); });
+  for (std::size_t i = 0; i < kIndexers; ++i) threads.emplace_back([this] { index_beside(); });
   for (std::size_t i = 0; i < 2; ++i) threads.emplace_back([this, i] { search_beside(i); });
   for (std::thread& thread : threads) thread.join();
 
@@ -114,6 +116,30 @@ TEST_P(ConcurrentIndex, SavesBesideAddsAndSearches) {
   for (Slot slot = 0; slot < 600; ++slot) restore_vector(*loaded->index, slot, rows_.row(slot));
   for (Slot slot = 0; slot < 600; slot += 50) {
     EXPECT_EQ(loaded->index->search(rows_.row(slot), {}).at(0).slot, slot);
+  }
+}
+
+TEST_P(ConcurrentIndex, WhatIsSavedBesideIndexersIsWhole) {
+  for (std::size_t i = 0; i < kRows; ++i) index_->add(rows_.row(i));
+  written_ = true;
+  index_->index_pending(200);
+  const TemporaryDirectory directory;
+  std::vector<std::thread> indexers;
+  for (std::size_t i = 0; i < kIndexers; ++i) indexers.emplace_back([this] { index_beside(); });
+  std::vector<std::filesystem::path> files;
+  for (int i = 0; i < 4; ++i) {
+    files.push_back(directory.path() / std::to_string(i));
+    EXPECT_TRUE(index_->save(files.back(), ""));
+  }
+  for (std::thread& indexer : indexers) indexer.join();
+  for (const auto& file : files) {
+    auto loaded = load_vector_index(options_for(kDimension, GetParam(), 100), file);
+    ASSERT_TRUE(loaded) << loaded.error().message;
+    for (Slot slot = 0; slot < loaded->slots; ++slot) restore_vector(*loaded->index, slot, rows_.row(slot));
+    EXPECT_GE(loaded->index->stats().indexed, 200U);
+    for (Slot slot = 0; slot < kRows; slot += 100) {
+      EXPECT_EQ(loaded->index->search(rows_.row(slot), {}).at(0).slot, slot);
+    }
   }
 }
 

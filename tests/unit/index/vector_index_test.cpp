@@ -2,11 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <vector>
 
 #include "support.hpp"
+#include "vectorizer/index/exact_distance.hpp"
 
 namespace vectorizer::index {
 namespace {
@@ -168,16 +170,17 @@ TEST_P(VectorIndexOnRealData, SearchSlotsComparesExactlyTheGivenOnes) {
   }
 }
 
-TEST_P(VectorIndexOnRealData, MappedAndQuantizedVectorsGiveTheSameAnswers) {
+TEST_P(VectorIndexOnRealData, MappedVectorsGiveTheSameAnswersQuantizedOrNot) {
   const TemporaryDirectory directory;
   index_all(*index_);
-  for (const bool quantized : {false, true}) {
+  for (const Quantization quantization : {Quantization::kNone, Quantization::kInt8}) {
     auto options = options_for(set_.base.dimension, GetParam().metric);
     options.directory = directory.path();
-    options.storage = quantized ? VectorStorage::kMemory : VectorStorage::kMmap;
-    options.quantization = quantized ? Quantization::kInt8 : Quantization::kNone;
+    options.storage = VectorStorage::kMmap;
+    options.quantization = quantization;
     const auto mapped = filled(options);
     index_all(*mapped);
+    EXPECT_TRUE(mapped->keeps_vectors());
     EXPECT_TRUE(std::filesystem::is_empty(directory.path())) << "the file of vectors should have no name";
     for (std::size_t i = 0; i < 20; ++i) {
       const auto found = mapped->search(set_.queries.row(i), {});
@@ -185,6 +188,31 @@ TEST_P(VectorIndexOnRealData, MappedAndQuantizedVectorsGiveTheSameAnswers) {
       ASSERT_EQ(slots_of(found), slots_of(wanted));
       EXPECT_EQ(found[0].distance, wanted[0].distance);
     }
+  }
+}
+
+TEST_P(VectorIndexOnRealData, QuantizedInMemoryAreCodesOnlyAndTheCallerRescores) {
+  auto options = options_for(set_.base.dimension, GetParam().metric);
+  options.quantization = Quantization::kInt8;
+  const auto quantized = filled(options);
+  index_all(*quantized);
+  index_all(*index_);
+  EXPECT_FALSE(quantized->keeps_vectors());
+  EXPECT_EQ(quantized->stats().vector_bytes, 0U);
+  EXPECT_EQ(quantized->stats().code_bytes, index_->stats().code_bytes);
+  SearchParams params;
+  params.limit = 32;  // what an index that keeps its vectors compares again for ten
+  for (std::size_t i = 0; i < 20; ++i) {
+    auto found = quantized->search(set_.queries.row(i), params);
+    ExactDistance exact(GetParam().metric, set_.queries.row(i));
+    for (Neighbor& neighbor : found) neighbor.distance = exact(set_.base.row(neighbor.slot));
+    std::sort(found.begin(), found.end(), [](const Neighbor& a, const Neighbor& b) {
+      return std::pair(a.distance, a.slot) < std::pair(b.distance, b.slot);
+    });
+    found.resize(10);
+    const auto wanted = index_->search(set_.queries.row(i), {});
+    ASSERT_EQ(slots_of(found), slots_of(wanted));
+    for (std::size_t j = 0; j < 10; ++j) EXPECT_EQ(found[j].distance, wanted[j].distance);
   }
 }
 

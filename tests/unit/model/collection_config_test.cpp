@@ -143,6 +143,11 @@ TEST(CollectionPatch, ChangesWhatTheContractAllows) {
   expected.sharding.rebalance_threshold = 0;
   EXPECT_EQ(*patched, expected);
   EXPECT_EQ(*apply_collection_patch(*current, json::object()), *current);
+
+  const auto unquantized = apply_collection_patch(*patched, read(R"({"quantization":{"type":"none"}})"));
+  ASSERT_TRUE(unquantized) << unquantized.error().message;
+  expected.quantization = Quantization::kNone;
+  EXPECT_EQ(*unquantized, expected);  // rescore stays as it was
 }
 
 TEST(CollectionPatch, TakesBackWhatGetShowed) {
@@ -167,7 +172,7 @@ TEST(CollectionPatch, NamesWhatCannotChange) {
       {R"({"storage":"mmap"})", "storage"},
       {R"({"hnsw":{"m":32}})", "hnsw.m"},
       {R"({"hnsw":{"ef_construction":100}})", "hnsw.ef_construction"},
-      {R"({"quantization":"int8"})", "quantization.type"},
+      {R"({"quantization":"int4"})", "quantization"},
       {R"({"sharding":{"shard_count":2}})", "sharding.shard_count"},
       {R"({"sharding":{"virtual_nodes_per_shard":2}})", "sharding.virtual_nodes_per_shard"},
       {R"({"sharding":{"replication_factor":1}})", "sharding.replication_factor"},
