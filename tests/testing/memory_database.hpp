@@ -25,7 +25,12 @@ class MemoryDatabase final : public storage::Database {
     if (!disk) disk = std::make_shared<MemoryDisk>();
     return std::make_unique<MemoryShardStore>(disk);
   }
-  std::unique_ptr<storage::ShardStore> open_logged_store(storage::CopyNumber copy) override { return open_store(copy); }
+  std::unique_ptr<storage::ShardStore> open_logged_store(storage::CopyNumber copy) override {
+    auto store = open_store(copy);
+    const std::lock_guard lock(mutex_);
+    disks_.at(copy)->set_sync_always(false);
+    return store;
+  }
   Result<std::unique_ptr<storage::OperationLog>> open_log(storage::CopyNumber copy) override {
     const std::lock_guard lock(mutex_);
     auto& log = logs_[copy];
@@ -91,6 +96,16 @@ class MemoryDatabase final : public storage::Database {
   std::uint64_t disk_free_bytes() const override { return 1ULL << 40; }
   bool storage_full() const override { return false; }
 
+  /// A power cut, for copies with a log.
+  void lose_unsynced() {
+    const std::lock_guard lock(mutex_);
+    for (auto& [copy, disk] : disks_) disk->lose_unsynced();
+    for (auto& [copy, disk] : logs_) disk->lose_unsynced();
+  }
+  std::shared_ptr<MemoryLogDisk> log_disk(storage::CopyNumber copy) {
+    const std::lock_guard lock(mutex_);
+    return logs_.at(copy);
+  }
   std::size_t stores() const {
     const std::lock_guard lock(mutex_);
     return disks_.size();

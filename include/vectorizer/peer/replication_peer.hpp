@@ -41,7 +41,7 @@ struct ReplicateReply {
   };
   Outcome outcome = Outcome::kAccepted;
   std::uint64_t term = 0;        ///< the largest term that the copy has seen
-  LogPosition last;              ///< of its log
+  LogPosition last;              ///< of its log; with kAccepted the end of the request, up to which both logs agree
   std::uint64_t applied = 0;     ///< in its point store
   std::vector<TermStart> terms;  ///< with kMismatch, ascending
 };
@@ -49,7 +49,7 @@ struct ReplicateReply {
 /// The start of a checkpoint: the points of a shard at one sequence.
 struct CheckpointHeader {
   LogPosition at;
-  std::uint64_t points = 0;       ///< as counted at the start; for progress
+  std::uint64_t points = 0;       ///< as counted at the start, for progress; 0 when not counted
   std::uint64_t index_bytes = 0;  ///< size of the saved index that follows the points; 0 for none
 };
 

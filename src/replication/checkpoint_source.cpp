@@ -1,0 +1,98 @@
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <fstream>
+
+#include "busy_scope.hpp"
+#include "group_core.hpp"
+#include "vectorizer/storage/log_encoding.hpp"
+
+namespace vectorizer::replication {
+namespace {
+
+constexpr std::size_t kSliceBytes = std::size_t{1} << 20;
+
+/// The saved index as it was when it was opened: saving it anew replaces the file, and leaves this one to us.
+struct OpenFile {
+  std::ifstream stream;
+  std::uint64_t size = 0;
+
+  explicit OpenFile(const std::string& path) {
+    if (path.empty()) return;
+    stream.open(path, std::ios::binary | std::ios::ate);
+    if (stream) size = static_cast<std::uint64_t>(stream.tellg());
+    stream.seekg(0);
+  }
+};
+
+Result<void> send_file(OpenFile& file, peer::CheckpointSink& sink) {
+  for (std::uint64_t left = file.size; left > 0;) {
+    std::string slice(static_cast<std::size_t>(std::min<std::uint64_t>(left, kSliceBytes)), '\0');
+    if (!file.stream.read(slice.data(), static_cast<std::streamsize>(slice.size()))) {
+      return Error{ErrorType::kInternal, "the saved index cannot be read"};
+    }
+    left -= slice.size();
+    RETURN_IF_ERROR(sink.index(std::move(slice)));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<void> GroupCore::send_checkpoint(std::uint64_t term, peer::CheckpointSink& sink) {
+  BusyScope busy(*this);
+  if (!busy) return Error{ErrorType::kShuttingDown, "the shard is being closed"};
+  ASSIGN_OR_RETURN(const auto begun, begin_checkpoint(term));
+  const auto& [pin, index_path] = begun;
+  auto sent = stream_checkpoint(index_path, sink);
+  const Lock lock(mutex_);
+  // The receiver still has to ask for what follows.
+  pins_[pin].until = ports_.clock->now() + options_.checkpoint_pin;
+  if (!sent) pins_.erase(pin);
+  return sent;
+}
+
+Result<std::pair<std::uint64_t, std::string>> GroupCore::begin_checkpoint(std::uint64_t term) {
+  SavedIndexFile saved_index;
+  std::uint64_t pin = 0;
+  {
+    const Lock lock(mutex_);
+    if (!leads() || !open_ || term_ != term) return unavailable("this copy is not the open primary of that term");
+    pin = next_pin_++;
+    pins_[pin] = {std::min(applied_, points_->applied_sequence()), std::nullopt};
+    saved_index = saved_index_;
+  }
+  return std::pair(pin, saved_index ? saved_index().value_or("") : std::string());
+}
+
+Result<void> GroupCore::stream_checkpoint(const std::string& index_path, peer::CheckpointSink& sink) {
+  OpenFile index(index_path);
+  std::string slice;
+  const auto flush = [&]() -> Result<void> {
+    if (slice.empty()) return {};
+    {
+      const Lock lock(mutex_);
+      if (stopping_) return Error{ErrorType::kShuttingDown, "the shard is being closed"};
+    }
+    return sink.points(std::exchange(slice, {}));
+  };
+  const auto begin = [&](storage::SequenceNumber sequence) {
+    // Sequences without a change are not in the points; the log may begin after such a one.
+    const auto terms = log_->terms();
+    const LogPosition base = log_->base();
+    peer::CheckpointHeader header;
+    header.at = sequence > base.sequence ? LogPosition{sequence, storage::term_at(terms, sequence)} : base;
+    header.index_bytes = index.size;
+    return sink.header(header);
+  };
+  const auto visit = [&](storage::StoredPoint&& point) -> Result<void> {
+    storage::append_point(slice, point);
+    return slice.size() >= kSliceBytes ? flush() : Result<void>();
+  };
+  RETURN_IF_ERROR(ports_.read_points(begin, visit));
+  RETURN_IF_ERROR(flush());
+  return send_file(index, sink);
+}
+
+}  // namespace vectorizer::replication
