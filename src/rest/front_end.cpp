@@ -55,7 +55,9 @@ FrontEnd::FrontEnd(const config::ServerSettings& settings, MetricsRegistry& regi
     : settings_(settings),
       metrics_(registry),
       dispatcher_(settings_, std::move(routes), metrics_),
-      shared_{settings_, dispatcher_, metrics_, 0, {}} {}
+      shared_{settings_, dispatcher_,
+              metrics_,  BodyMemory(std::max(settings.body_memory_bytes, settings.max_body_bytes)),
+              0,         {}} {}
 
 FrontEnd::~FrontEnd() {
   stop();

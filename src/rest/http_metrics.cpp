@@ -6,8 +6,8 @@
 namespace vectorizer::rest {
 namespace {
 
-constexpr std::array<std::string_view, kRejections> kReasons{"malformed", "header_too_large", "body_too_large",
-                                                             "timeout",   "queue_full",       "connections"};
+constexpr std::array<std::string_view, kRejections> kReasons{
+    "malformed", "header_too_large", "body_too_large", "timeout", "queue_full", "connections", "body_memory"};
 
 }  // namespace
 

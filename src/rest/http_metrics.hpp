@@ -27,8 +27,16 @@ class RouteMetrics {
 };
 
 /// Why a request was turned away before any handler saw it.
-enum class Rejection : std::uint8_t { kMalformed, kHeaderTooLarge, kBodyTooLarge, kTimeout, kQueueFull, kConnections };
-constexpr std::size_t kRejections = 6;
+enum class Rejection : std::uint8_t {
+  kMalformed,
+  kHeaderTooLarge,
+  kBodyTooLarge,
+  kTimeout,
+  kQueueFull,
+  kConnections,
+  kBodyMemory
+};
+constexpr std::size_t kRejections = 7;
 
 /// The metrics of the front end; listed in docs/metrics.md.
 class HttpMetrics {

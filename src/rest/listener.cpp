@@ -113,8 +113,8 @@ void Listener::adopt(Socket socket) {
   const auto limit = shared_.settings.max_connections;
   const auto open = ++shared_.connections;
   shared_.metrics.connections().Set(open);
-  auto session =
-      std::make_shared<Session>(std::move(socket), shared_.settings, shared_.dispatcher, shared_.metrics, on_close_);
+  auto session = std::make_shared<Session>(std::move(socket), shared_.settings, shared_.dispatcher, shared_.metrics,
+                                           shared_.bodies, on_close_);
   sessions_.emplace(session.get(), session);
   if (open > limit + kTurnedAway) return session->close();
   if (!sweeping_) sweep();

@@ -28,6 +28,7 @@ class Listener {
     const config::ServerSettings& settings;
     Dispatcher& dispatcher;
     HttpMetrics& metrics;
+    BodyMemory bodies;
     std::atomic<std::uint32_t> connections = 0;
     std::vector<std::unique_ptr<Listener>> listeners;  ///< fixed before the first one runs
   };

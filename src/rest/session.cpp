@@ -22,8 +22,13 @@ constexpr std::uint32_t kLingerMs = 1000;
 }  // namespace
 
 Session::Session(Socket socket, const config::ServerSettings& settings, Dispatcher& dispatcher, HttpMetrics& metrics,
-                 const OnClose& on_close)
-    : socket_(std::move(socket)), settings_(settings), dispatcher_(dispatcher), metrics_(metrics), on_close_(on_close) {
+                 BodyMemory& bodies, const OnClose& on_close)
+    : socket_(std::move(socket)),
+      settings_(settings),
+      dispatcher_(dispatcher),
+      metrics_(metrics),
+      bodies_(bodies),
+      on_close_(on_close) {
   buffer_.reserve(kReadBytes);
 }
 
@@ -76,6 +81,7 @@ void Session::parse() {
     error_code failure;
     buffer_.consume(parser_->put(buffer_.data(), failure));
     if (failure == http::error::need_more) return read();
+    if (failure == BufferedBody::kNoMemory) return refuse(refuse_body(bodies_.used(), bodies_.limit(), request_id()));
     if (failure) return refuse(refuse_parse_error(failure, settings_, request_id()));
     if (!had_header && parser_->is_header_done() && !on_header()) return;
   }
@@ -134,6 +140,7 @@ void Session::refuse(Refusal refusal) {
 void Session::respond(Response response, bool keep_alive) {
   if (state_ == State::kClosed) return;
   keep_alive = keep_alive && !dispatcher_.draining();
+  body_.clear();  // nobody reads it any more
   response_ = std::move(response);
   out_.clear();
   append_head(out_, response_, request_.request_id, keep_alive);

@@ -32,9 +32,9 @@ class Session : public std::enable_shared_from_this<Session> {
   using Clock = std::chrono::steady_clock;
   using OnClose = std::function<void(Session&)>;
 
-  /// `on_close` is called once, from close(), and outlives the session.
+  /// `on_close` is called once, from close(), and outlives the session, as do the others.
   Session(Socket socket, const config::ServerSettings& settings, Dispatcher& dispatcher, HttpMetrics& metrics,
-          const OnClose& on_close);
+          BodyMemory& bodies, const OnClose& on_close);
 
   void start() { next_request(); }
   /// Answers with the refusal of a connection too many, and closes.
@@ -69,13 +69,14 @@ class Session : public std::enable_shared_from_this<Session> {
   const config::ServerSettings& settings_;
   Dispatcher& dispatcher_;
   HttpMetrics& metrics_;
+  BodyMemory& bodies_;
   const OnClose& on_close_;
 
   State state_ = State::kIdle;
   Clock::time_point deadline_ = Clock::time_point::max();
   boost::beast::flat_buffer buffer_;
   std::optional<Parser> parser_;
-  BodyBuffer body_;
+  BodyBuffer body_{bodies_};
   Request request_;
   Result<void> query_;  // of request_
   Response response_;   // its body is written from here when it is large

@@ -182,6 +182,15 @@ Refusal refuse_slow_client(std::uint32_t limit_ms, std::string_view request_id) 
                  request_id);
 }
 
+Refusal refuse_body(std::uint64_t used, std::uint64_t limit, std::string_view request_id) {
+  return refusal(Rejection::kBodyMemory, 429,
+                 Error{ErrorType::kOverloaded, "the bodies of other requests take all the memory there is for them"}
+                     .with("queue", "bodies")
+                     .with("depth", used)
+                     .with("limit", limit),
+                 request_id);
+}
+
 Refusal refuse_connection(std::uint32_t limit, std::string_view request_id) {
   return refusal(Rejection::kConnections, 429,
                  Error{ErrorType::kOverloaded, fmt::format("all {} connections are in use", limit)}

@@ -32,6 +32,8 @@ std::optional<Refusal> check_header(const WireHeader& header, std::string_view r
 Refusal refuse_parse_error(const boost::beast::error_code& failure, const config::ServerSettings& settings,
                            std::string_view request_id);
 Refusal refuse_slow_client(std::uint32_t limit_ms, std::string_view request_id);
+/// All bodies together are at their limit.
+Refusal refuse_body(std::uint64_t used, std::uint64_t limit, std::string_view request_id);
 Refusal refuse_connection(std::uint32_t limit, std::string_view request_id);
 
 /// Appends status line and headers; a header value with control characters is left out.
