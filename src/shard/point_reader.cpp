@@ -4,9 +4,13 @@
 
 #include "matcher.hpp"
 #include "payload_edit.hpp"
+#include "vectorizer/model/reply_size.hpp"
 
 namespace vectorizer::shard {
 namespace {
+
+/// Points that are read before their size is looked at.
+constexpr std::size_t kReadAtOnce = 64;
 
 Point projected(Point&& point, const Projection& what) {
   if (!what.with_vector) point.vector = {};
@@ -21,10 +25,19 @@ Point projected(Point&& point, const Projection& what) {
 }  // namespace
 
 Result<std::vector<std::optional<Point>>> PointReader::get(std::span<const PointId> ids, const Projection& what) const {
-  ASSIGN_OR_RETURN(auto stored, state_.store->get_many(ids));
-  std::vector<std::optional<Point>> points(stored.size());
-  for (std::size_t i = 0; i < stored.size(); ++i) {
-    if (stored[i]) points[i] = projected(std::move(stored[i]->point), what);
+  std::vector<std::optional<Point>> points;
+  points.reserve(ids.size());
+  ReplySize size(what.max_bytes);
+  while (!ids.empty()) {
+    const auto chunk = ids.first(std::min(ids.size(), kReadAtOnce));
+    ids = ids.subspan(chunk.size());
+    ASSIGN_OR_RETURN(auto stored, state_.store->get_many(chunk));
+    for (auto& found : stored) {
+      auto& point = points.emplace_back();
+      if (!found) continue;
+      point = projected(std::move(found->point), what);
+      if (!size.add(*point)) return size.too_large();
+    }
   }
   return points;
 }
@@ -35,12 +48,14 @@ Result<ScrollPage> PointReader::scroll(const ScrollQuery& query) const {
 
 Result<ScrollPage> PointReader::scroll_all(const ScrollQuery& query) const {
   ScrollPage page;
+  ReplySize size(query.projection.max_bytes);
   RETURN_IF_ERROR(state_.store->scan(query.after, [&](storage::StoredPoint&& stored) {
-    if (page.points.size() == query.limit) {
+    Point point = projected(std::move(stored.point), query.projection);
+    if (page.points.size() == query.limit || (!size.add(point) && !page.points.empty())) {
       page.complete = false;
       return false;
     }
-    page.points.push_back(projected(std::move(stored.point), query.projection));
+    page.points.push_back(std::move(point));
     return true;
   }));
   return page;
@@ -48,6 +63,7 @@ Result<ScrollPage> PointReader::scroll_all(const ScrollQuery& query) const {
 
 Result<ScrollPage> PointReader::scroll_filtered(const ScrollQuery& query) const {
   ScrollPage page;
+  ReplySize size(query.projection.max_bytes);
   std::optional<PointId> after = query.after;
   for (;;) {
     const std::size_t wanted = query.limit - page.points.size();
@@ -55,11 +71,20 @@ Result<ScrollPage> PointReader::scroll_filtered(const ScrollQuery& query) const 
     page.complete = ids.size() <= wanted;
     if (!page.complete) ids.pop_back();
     if (ids.empty()) return page;
-    ASSIGN_OR_RETURN(auto stored, state_.store->get_many(ids));
-    for (auto& point : stored) {
-      // Deleted or changed since the index was asked: what the store says counts.
-      if (!point || !filter_matches(*query.filter, point->point.id, point->point.payload)) continue;
-      page.points.push_back(projected(std::move(point->point), query.projection));
+    for (std::span<const PointId> rest(ids); !rest.empty();) {
+      const auto chunk = rest.first(std::min(rest.size(), kReadAtOnce));
+      rest = rest.subspan(chunk.size());
+      ASSIGN_OR_RETURN(auto stored, state_.store->get_many(chunk));
+      for (auto& found : stored) {
+        // Deleted or changed since the index was asked: what the store says counts.
+        if (!found || !filter_matches(*query.filter, found->point.id, found->point.payload)) continue;
+        Point point = projected(std::move(found->point), query.projection);
+        if (!size.add(point) && !page.points.empty()) {
+          page.complete = false;
+          return page;
+        }
+        page.points.push_back(std::move(point));
+      }
     }
     if (page.complete || page.points.size() == query.limit) return page;
     after = ids.back();  // some fell out: fill the page

@@ -8,6 +8,7 @@
 #include "payload_edit.hpp"
 #include "store_scan.hpp"
 #include "vectorizer/index/exact_distance.hpp"
+#include "vectorizer/model/reply_size.hpp"
 
 namespace vectorizer::shard {
 namespace {
@@ -15,6 +16,8 @@ namespace {
 using index::Neighbor;
 
 constexpr int kAttemptsBesideWriters = 3;
+/// Points that are read from the store before their size is looked at.
+constexpr std::size_t kReadAtOnce = 64;
 
 class StageTimer {
  public:
@@ -174,7 +177,7 @@ Result<std::optional<std::vector<Searcher::Hit>>> Searcher::settle(const Pass& p
   return std::optional(std::move(hits));
 }
 
-std::vector<Result<std::optional<storage::StoredPoint>>> Searcher::read(const std::vector<Hit*>& hits) const {
+std::vector<Result<std::optional<storage::StoredPoint>>> Searcher::read(std::span<Hit* const> hits) const {
   std::vector<Result<std::optional<storage::StoredPoint>>> points;
   points.reserve(hits.size());
   std::vector<PointId> ids;
@@ -198,11 +201,14 @@ Result<std::size_t> Searcher::complete(const Pass& pass, const SearchQuery& quer
     if (pass.rescore || shows_stored(hit)) wanting.push_back(&hit);
   }
   if (wanting.empty()) return std::size_t{0};
-  auto stored = read(wanting);
+  std::vector<Result<std::optional<storage::StoredPoint>>> stored;
   index::ExactDistance exact(state_.options.collection.metric, query.vector);
+  ReplySize size(what.max_bytes);
   std::size_t changed = 0;
-  for (std::size_t i = 0; i < wanting.size(); ++i) {
-    Hit& hit = *wanting[i];
+  for (std::size_t at = 0; at < wanting.size(); ++at) {
+    const std::size_t i = at % kReadAtOnce;
+    if (i == 0) stored = read(std::span(wanting).subspan(at, std::min(kReadAtOnce, wanting.size() - at)));
+    Hit& hit = *wanting[at];
     if (!stored[i]) {
       if (shows_stored(hit)) return std::move(stored[i]).error();
       continue;  // the distance of its code stands
@@ -218,6 +224,7 @@ Result<std::size_t> Searcher::complete(const Pass& pass, const SearchQuery& quer
     if (pass.rescore || !same) hit.distance = exact(found->point.vector);
     if (what.with_vector) hit.point.vector = std::move(found->point.vector);
     if (what.with_payload) hit.point.payload = std::move(found->point.payload);
+    if (!size.add(hit.point)) return size.too_large();
   }
   std::erase_if(hits, [](const Hit& hit) { return hit.gone; });
   return changed;

@@ -3,6 +3,7 @@
 #include <memory>
 #include <optional>
 #include <shared_mutex>
+#include <span>
 #include <vector>
 
 #include "search_planner.hpp"
@@ -62,7 +63,7 @@ class Searcher {
   /// Reads what hits lack from the store. Returns of how many the store has another version; the last pass takes it.
   Result<std::size_t> complete(const Pass& pass, const SearchQuery& query, std::vector<Hit>& hits) const;
   /// One for each hit, so that a point that cannot be read is the trouble of those who need it.
-  std::vector<Result<std::optional<storage::StoredPoint>>> read(const std::vector<Hit*>& hits) const;
+  std::vector<Result<std::optional<storage::StoredPoint>>> read(std::span<Hit* const> hits) const;
   /// The best of them as the client sees them.
   std::vector<ScoredPoint> present(const Pass& pass, const SearchQuery& query, std::vector<Hit> hits) const;
 

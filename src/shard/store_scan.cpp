@@ -7,6 +7,7 @@
 #include "matcher.hpp"
 #include "payload_edit.hpp"
 #include "vectorizer/index/exact_distance.hpp"
+#include "vectorizer/model/reply_size.hpp"
 
 namespace vectorizer::shard {
 namespace {
@@ -26,13 +27,17 @@ class NearestPoints {
     if (found_.size() == limit) {
       if (limit == 0 || !nearer(distance, point.id, found_.front())) return;
       std::pop_heap(found_.begin(), found_.end(), by_nearness);
+      bytes_ -= bytes_of(found_.back().point);
       found_.pop_back();
     }
     if (!query_.projection.with_vector) point.vector = {};
     if (!query_.projection.with_payload) point.payload = {};
+    bytes_ += bytes_of(point);
     found_.push_back({distance, std::move(point)});
     std::push_heap(found_.begin(), found_.end(), by_nearness);
   }
+
+  bool fit() const { return bytes_ <= query_.projection.max_bytes; }
 
   std::vector<ScoredPoint> take() {
     std::sort_heap(found_.begin(), found_.end(), by_nearness);
@@ -56,6 +61,7 @@ class NearestPoints {
     float distance;
     Point point;
   };
+  static std::uint64_t bytes_of(const Point& point) { return reply_bytes(point.payload.size(), point.vector.size()); }
   static bool nearer(float distance, const PointId& id, const Found& other) {
     return distance != other.distance ? distance < other.distance : id < other.point.id;
   }
@@ -65,6 +71,7 @@ class NearestPoints {
   const SearchQuery& query_;
   index::ExactDistance exact_;
   std::vector<Found> found_;
+  std::uint64_t bytes_ = 0;  // of found_, in a reply
 };
 
 Result<std::vector<PointId>> matching_ids(const ShardState& state, const SearchQuery& query) {
@@ -86,9 +93,10 @@ Result<std::vector<ScoredPoint>> exact_search_of_store(const ShardState& state, 
     RETURN_IF_ERROR(state.store->scan(std::nullopt, [&](storage::StoredPoint&& stored) {
       late = ++read % kAtOnce == 0 && query.deadline.passed();
       if (!late) nearest.offer(std::move(stored.point));
-      return !late;
+      return !late && nearest.fit();
     }));
     if (late) return query.deadline.error();
+    if (!nearest.fit()) return ReplySize(query.projection.max_bytes).too_large();
     return nearest.take();
   }
   ASSIGN_OR_RETURN(const std::vector<PointId> ids, matching_ids(state, query));
@@ -103,6 +111,7 @@ Result<std::vector<ScoredPoint>> exact_search_of_store(const ShardState& state, 
       if (!point || !filter_matches(*query.filter, point->point.id, point->point.payload)) continue;
       nearest.offer(std::move(point->point));
     }
+    if (!nearest.fit()) return ReplySize(query.projection.max_bytes).too_large();
   }
   return nearest.take();
 }
