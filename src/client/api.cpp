@@ -24,7 +24,8 @@ Result<CollectionInfo> get_collection(RetryingConnection& server, const std::str
     return Error{ErrorType::kInternal,
                  fmt::format("the server described collection '{}' in an unknown way", collection)};
   }
-  return CollectionInfo{json["dimension"].get<std::size_t>(), json["metric"].get<std::string>()};
+  return CollectionInfo{json["dimension"].get<std::size_t>(), json["metric"].get<std::string>(),
+                        json.value("vector_count", std::uint64_t{0})};
 }
 
 Result<bool> create_collection(RetryingConnection& server, const NewCollection& wanted) {
@@ -40,6 +41,13 @@ Result<bool> create_collection(RetryingConnection& server, const NewCollection& 
                              existing.dimension, existing.metric, wanted.dimension, wanted.metric)};
   }
   return false;
+}
+
+Result<bool> drop_if_empty(RetryingConnection& server, const std::string& collection) {
+  ASSIGN_OR_RETURN(const auto info, get_collection(server, collection));
+  if (info.vectors > 0) return false;
+  ASSIGN_OR_RETURN(const auto dropped, server.call({http::verb::delete_, collection_path(collection), "", ""}));
+  return true;
 }
 
 }  // namespace vectorizer::client

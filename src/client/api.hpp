@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -12,6 +13,7 @@ namespace vectorizer::client {
 struct CollectionInfo {
   std::size_t dimension = 0;
   std::string metric;
+  std::uint64_t vectors = 0;
 };
 
 /// The path of a collection, or of something below it ("/vectors").
@@ -29,5 +31,8 @@ struct NewCollection {
 
 /// Creates the collection. One that exists is accepted if it has the same dimension and metric; false then.
 Result<bool> create_collection(RetryingConnection& server, const NewCollection& wanted);
+
+/// Drops a collection if there is no vector in it; true then.
+Result<bool> drop_if_empty(RetryingConnection& server, const std::string& collection);
 
 }  // namespace vectorizer::client

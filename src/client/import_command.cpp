@@ -52,8 +52,8 @@ void add_options(CLI::App& app, ImportOptions& options) {
   options.server.add_to(app);
 }
 
-/// Finds or creates the collection; an error if its dimension is not the file's.
-Result<void> prepare_collection(const ImportOptions& options, std::size_t dimension, const std::atomic<bool>& stop) {
+/// Finds or creates the collection: true if it is new. An error if its dimension is not the file's.
+Result<bool> prepare_collection(const ImportOptions& options, std::size_t dimension, const std::atomic<bool>& stop) {
   const auto& settings = options.settings;
   HttpConnection connection(settings.url, settings.api_key, settings.timeout);
   RetryingConnection server(connection, settings.retry, stop);
@@ -61,12 +61,26 @@ Result<void> prepare_collection(const ImportOptions& options, std::size_t dimens
     ASSIGN_OR_RETURN(const bool created,
                      create_collection(server, {settings.collection, dimension, options.metric, options.shards}));
     fmt::print(stderr, "import: collection {} {}\n", settings.collection, created ? "created" : "exists");
-    return {};
+    return created;
   }
   ASSIGN_OR_RETURN(const auto info, get_collection(server, settings.collection));
-  if (info.dimension == dimension) return {};
+  if (info.dimension == dimension) return false;
   return Error{ErrorType::kDimensionMismatch, fmt::format("{}: dimension {}, but collection {} has {}", options.file,
                                                           dimension, settings.collection, info.dimension)};
+}
+
+/// Takes back a collection that was created for vectors of which none has come.
+void take_back(const ImportOptions& options) {
+  const auto& settings = options.settings;
+  const std::atomic<bool> go_on = false;  // a signal that ended the import is no reason to leave it
+  HttpConnection connection(settings.url, settings.api_key, settings.timeout);
+  RetryingConnection server(connection, settings.retry, go_on);
+  const auto dropped = drop_if_empty(server, settings.collection);
+  if (!dropped) {
+    fmt::print(stderr, "import: collection {} is left behind: {}\n", settings.collection, dropped.error().message);
+  } else if (*dropped) {
+    fmt::print(stderr, "import: collection {} removed again\n", settings.collection);
+  }
 }
 
 /// The rows that an earlier run has done; 0 to start from the beginning.
@@ -101,14 +115,16 @@ Result<int> import_file(const ImportOptions& options, const std::string& command
   state.id_offset = options.settings.id_offset;
   const auto file = state_path(options.state_directory, state);
   ASSIGN_OR_RETURN(state.rows, rows_done(options, state, file));
-  RETURN_IF_ERROR(prepare_collection(options, vectors->dimension(), stop));
+  ASSIGN_OR_RETURN(const bool created, prepare_collection(options, vectors->dimension(), stop));
 
   const auto start = std::chrono::steady_clock::now();
   Importer importer(options.settings, *vectors, std::move(payloads), std::move(state), file, stop);
   const auto outcome = importer.run();
   print_summary(importer.summary(), std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
-  if (!outcome) return outcome.error();
   if (importer.finished()) return kExitDone;
+  if (created && importer.summary().vectors == 0) take_back(options);
+  if (!outcome) return outcome.error();
+  if (!std::filesystem::exists(file)) return report_failure(command, "interrupted before anything was sent");
   return report_failure(command, fmt::format("interrupted; the same command goes on, by {}", file.string()));
 }
 

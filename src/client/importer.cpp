@@ -180,12 +180,13 @@ Result<void> Importer::run() {
   progress_->finish();
   state_.rows = watermark_.rows();
   finished_ = at_end_ && !error_ && state_.rows == next_row_;
-  if (finished_) {
+  Result<void> saved;
+  if (finished_ || state_.rows == 0) {
     std::error_code ignored;
     std::filesystem::remove(state_file_, ignored);
-    return {};
+  } else {
+    saved = save_state(state_file_, state_);
   }
-  const auto saved = save_state(state_file_, state_);
   if (error_) return *error_;
   return saved;
 }

@@ -43,7 +43,8 @@ class Importer {
   Importer(const ImportSettings& settings, VectorReader& vectors, std::optional<PayloadReader> payloads,
            ImportState state, std::filesystem::path state_file, const std::atomic<bool>& stop);
 
-  /// Nothing is left when this succeeds. Without an error, and with `stop` set, it was interrupted.
+  /// No state is left when this succeeds, or when there is no row to go on after. Without an error, and with `stop`
+  /// set, it was interrupted.
   Result<void> run();
   const ImportSummary& summary() const { return summary_; }
   bool finished() const { return finished_; }

@@ -81,7 +81,7 @@ class ImportTest : public ::testing::Test {
   }
   ~ImportTest() override { std::filesystem::remove_all(directory_); }
 
-  int import(const std::string& url) const {
+  int import(const std::string& url, const std::vector<std::string>& more = {}) const {
     std::vector<std::string> words = {"vectorizer import",
                                       (directory_ / "v.jsonl").string(),
                                       "--collection",
@@ -94,6 +94,7 @@ class ImportTest : public ::testing::Test {
                                       directory_.string(),
                                       "--url",
                                       url};
+    words.insert(words.end(), more.begin(), more.end());
     std::vector<char*> arguments;
     for (auto& word : words) arguments.push_back(word.data());
     return run_import(static_cast<int>(arguments.size()), arguments.data());
@@ -107,8 +108,20 @@ class ImportTest : public ::testing::Test {
   int refuse_at_ = -1;              // the number of the upsert that gets refuse_with_
   unsigned refuse_with_ = 503;
 
+  std::uint64_t present_ = 0;  // vectors that the collection says it has
+  bool exists_ = false;        // so that it is not created
+  int dropped_ = 0;
+
   Response handle(const Request& request) {
-    if (request.method() == http::verb::get) return reply(200, R"({"dimension":1,"metric":"cosine"})");
+    if (request.method() == http::verb::get) {
+      return reply(200, R"({"dimension":1,"metric":"cosine","vector_count":)" + std::to_string(present_) + "}");
+    }
+    if (request.method() == http::verb::delete_) ++dropped_;
+    if (request.target() == "/collections") {
+      if (exists_) return reply(409, R"({"error_type":"collection_already_exists","message":"exists"})");
+      return reply(201, "{}");
+    }
+    if (request.method() == http::verb::delete_) return reply(200, "{}");
     keys_.emplace_back(request["Idempotency-Key"]);
     if (static_cast<int>(keys_.size()) - 1 == refuse_at_) {
       auto refused = reply(refuse_with_, R"({"error_type":"x","message":"no"})");
@@ -142,6 +155,34 @@ TEST_F(ImportTest, StopsAtARefusedBatchAndGoesOnFromThere) {
   EXPECT_EQ(import(server.url()), 0);
   EXPECT_EQ(ids_, (std::vector<std::uint64_t>{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}));
   EXPECT_FALSE(has_state());
+}
+
+TEST_F(ImportTest, AFailureBeforeTheFirstRowLeavesNothingBehind) {
+  refuse_at_ = 0;
+  refuse_with_ = 400;
+  const FakeServer server([this](const Request& request) { return handle(request); });
+  EXPECT_EQ(import(server.url(), {"--create"}), 1);
+  EXPECT_EQ(dropped_, 1);
+  EXPECT_FALSE(has_state());
+  EXPECT_TRUE(std::filesystem::is_empty(directory_) ||
+              std::distance(std::filesystem::directory_iterator(directory_), {}) == 1);
+}
+
+TEST_F(ImportTest, OnlyANewAndEmptyCollectionIsTakenBack) {
+  refuse_with_ = 400;
+  const FakeServer server([this](const Request& request) { return handle(request); });
+  refuse_at_ = 0;
+  present_ = 1;  // somebody else was faster, or the refused batch has arrived after all
+  EXPECT_EQ(import(server.url(), {"--create"}), 1);
+  present_ = 0;
+  exists_ = true;
+  refuse_at_ = 1;
+  EXPECT_EQ(import(server.url(), {"--create"}), 1);
+  exists_ = false;
+  refuse_at_ = 3;
+  EXPECT_EQ(import(server.url(), {"--create"}), 1);
+  EXPECT_EQ(dropped_, 0);
+  EXPECT_TRUE(has_state());
 }
 
 }  // namespace
