@@ -92,10 +92,11 @@ std::vector<std::string> Daemon::problems() const {
   return lines;
 }
 
-void Daemon::stop() {
-  if (draining_.exchange(true)) return;
-  if (server_) server_->stop();
+bool Daemon::stop() {
+  if (draining_.exchange(true)) return true;
+  if (server_ && !server_->stop()) return false;
   if (node_) node_->stop();
+  return true;
 }
 
 }  // namespace vectorizer::app

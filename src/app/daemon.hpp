@@ -26,8 +26,9 @@ class Daemon {
   static Result<std::unique_ptr<Daemon>> start(const config::Settings& settings);
   ~Daemon();
 
-  /// Drains: not ready, no new connections, running requests finish, indexes are saved. Idempotent.
-  void stop();
+  /// Drains: not ready, no new connections, running requests finish, indexes are saved. Idempotent. False if requests
+  /// still run after server.shutdown_timeout_ms: the process must then end without destroying this.
+  bool stop();
   std::uint16_t rest_port() const { return server_->port(); }
 
  private:

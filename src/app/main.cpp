@@ -53,7 +53,13 @@ int serve(const config::Outcome& outcome) {
   sigwait(&signals, &signal);
   spdlog::info("signal {}: draining; a second one exits at once", signal);
   exit_on_second_signal(signals);
-  (*daemon)->stop();
+  if (!(*daemon)->stop()) {
+    // What was acknowledged is on disk; taking the daemon down under a handler would be worse than not doing so.
+    spdlog::error("requests still run after {} ms: the process ends without them",
+                  outcome.settings.server.shutdown_timeout_ms);
+    spdlog::shutdown();
+    _exit(kExitFailure);
+  }
   daemon->reset();
   spdlog::info("stopped");
   return kExitOk;

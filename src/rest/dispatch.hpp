@@ -33,7 +33,9 @@ class Dispatcher {
   /// Connections close after the request that they are at.
   void drain() { draining_ = true; }
   bool draining() const { return draining_; }
-  /// Answers what is still queued with shutting_down, waits for what runs.
+  /// From now on what is still queued is answered with shutting_down.
+  void refuse_queued() { stopping_ = true; }
+  /// The same, and waits for what runs.
   void stop();
 
  private:

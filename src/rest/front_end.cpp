@@ -15,6 +15,9 @@ namespace net = boost::asio;
 using boost::beast::error_code;
 using net::ip::tcp;
 
+// For threads that have nothing to do any more to end.
+constexpr std::chrono::milliseconds kJoinTime{200};
+
 Result<tcp::endpoint> resolve(const std::string& host, std::uint16_t port) {
   error_code failure;
   const auto address = net::ip::make_address(host, failure);
@@ -61,6 +64,7 @@ FrontEnd::FrontEnd(const config::ServerSettings& settings, MetricsRegistry& regi
 
 FrontEnd::~FrontEnd() {
   stop();
+  ended_.wait();
 }
 
 Result<void> FrontEnd::bind() {
@@ -81,9 +85,8 @@ void FrontEnd::refresh_metrics() {
   metrics_.queue_depth().Set(static_cast<double>(dispatcher_.queue_depth()));
 }
 
-void FrontEnd::wait_for_sessions() {
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(settings_.shutdown_timeout_ms);
-  while (shared_.connections > 0 && std::chrono::steady_clock::now() < deadline) {
+void FrontEnd::wait_for_sessions(Clock::time_point deadline) {
+  while (shared_.connections > 0 && Clock::now() < deadline) {
     std::this_thread::sleep_for(std::chrono::milliseconds(2));  // once in a process's life
   }
   if (shared_.connections > 0) {
@@ -92,16 +95,22 @@ void FrontEnd::wait_for_sessions() {
   }
 }
 
-void FrontEnd::stop() {
+bool FrontEnd::stop() {
   const std::lock_guard lock(stop_mutex_);
-  if (stopped_) return;
-  stopped_ = true;
-  dispatcher_.drain();
-  for (const auto& listener : shared_.listeners) listener->drain();
-  wait_for_sessions();
-  for (const auto& listener : shared_.listeners) listener->close_sessions();
-  dispatcher_.stop();
-  for (const auto& listener : shared_.listeners) listener->join();
+  const auto deadline = Clock::now() + std::chrono::milliseconds(settings_.shutdown_timeout_ms);
+  if (!ended_.valid()) {
+    dispatcher_.drain();
+    for (const auto& listener : shared_.listeners) listener->drain();
+    wait_for_sessions(deadline);
+    dispatcher_.refuse_queued();
+    for (const auto& listener : shared_.listeners) listener->close_sessions();
+    // On a thread of its own: a handler that hangs must not hang whoever stops the server.
+    ended_ = std::async(std::launch::async, [this] {
+      dispatcher_.stop();
+      for (const auto& listener : shared_.listeners) listener->join();
+    });
+  }
+  return ended_.wait_until(std::max(deadline, Clock::now() + kJoinTime)) == std::future_status::ready;
 }
 
 }  // namespace vectorizer::rest

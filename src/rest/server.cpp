@@ -20,7 +20,9 @@ class HttpServer final : public Server {
                {{"version", options_.version}, {"commit", options_.commit}})
         .Set(1);
   }
-  ~HttpServer() override { stop(); }
+  ~HttpServer() override {
+    if (!stop()) static_cast<void>(front_end_.release());  // its threads run on
+  }
 
   Result<void> start() {
     std::vector<Route> routes;
@@ -34,9 +36,7 @@ class HttpServer final : public Server {
     return {};
   }
 
-  void stop() override {
-    if (front_end_) front_end_->stop();
-  }
+  bool stop() override { return !front_end_ || front_end_->stop(); }
   std::uint16_t port() const override { return front_end_->port(); }
 
  private:

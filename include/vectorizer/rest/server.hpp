@@ -32,8 +32,10 @@ struct ServerOptions {
 class Server {
  public:
   virtual ~Server() = default;
-  /// Stops accepting, lets running requests finish for at most `server.shutdown_timeout_ms`, closes. Idempotent.
-  virtual void stop() = 0;
+  /// Stops accepting, lets running requests finish for at most `server.shutdown_timeout_ms`, closes. False if a handler
+  /// still runs then: it uses what ServerOptions refers to, so the process must end without taking that down. May be
+  /// called again.
+  virtual bool stop() = 0;
   virtual std::uint16_t port() const = 0;  ///< the bound one, also when 0 was asked for
 };
 

@@ -43,10 +43,25 @@ TEST_F(FrontEndTest, StopClosesWhatDoesNotFinishInTime) {
   EXPECT_EQ(writes, 0) << "a queued write whose client is gone is not begun";
 }
 
+TEST_F(FrontEndTest, StopDoesNotWaitForAHandlerBeyondItsTime) {
+  settings.shutdown_timeout_ms = 20;
+  start();
+  auto running = connect();
+  running.send(get("/gate"));
+  at_gate.acquire();
+
+  EXPECT_FALSE(front_end->stop());
+  EXPECT_FALSE(front_end->stop());
+
+  open_gate.release();
+  settings.shutdown_timeout_ms = 10000;
+  EXPECT_TRUE(front_end->stop());
+}
+
 TEST_F(FrontEndTest, StopIsIdempotent) {
   start();
-  front_end->stop();
-  front_end->stop();
+  EXPECT_TRUE(front_end->stop());
+  EXPECT_TRUE(front_end->stop());
 }
 
 TEST_F(FrontEndTest, ConnectionsBeyondTheLimitAreTurnedAway) {
