@@ -81,11 +81,17 @@ void Session::parse() {
     error_code failure;
     buffer_.consume(parser_->put(buffer_.data(), failure));
     if (failure == http::error::need_more) return read();
-    if (failure == BufferedBody::kNoMemory) return refuse(refuse_body(bodies_.used(), bodies_.limit(), request_id()));
-    if (failure) return refuse(refuse_parse_error(failure, settings_, request_id()));
+    if (failure) return refuse_unreadable(failure);
     if (!had_header && parser_->is_header_done() && !on_header()) return;
   }
   run();
+}
+
+void Session::refuse_unreadable(const error_code& failure) {
+  // What there is of its header says who asks.
+  if (request_.request_id.empty()) query_ = read_header(parser_->get(), request_);
+  if (failure == BufferedBody::kNoMemory) return refuse(refuse_body(bodies_.used(), bodies_.limit(), request_id()));
+  refuse(refuse_parse_error(failure, settings_, request_id()));
 }
 
 // False when the header was refused, or when reading goes on after "100 Continue".

@@ -57,6 +57,7 @@ class Session : public std::enable_shared_from_this<Session> {
   void on_read(const boost::beast::error_code& failure, std::size_t bytes);
   /// Feeds the parser from the buffer, then reads on, runs or refuses.
   void parse();
+  void refuse_unreadable(const boost::beast::error_code& failure);
   bool on_header();
   void send_continue();
   void run();

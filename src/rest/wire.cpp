@@ -144,6 +144,14 @@ std::optional<Refusal> check_header(const WireHeader& header, std::string_view r
                      invalid_field("Transfer-Encoding", "must be chunked, and without Content-Length"), request_id);
     }
   }
+  if (const auto encoding = header.find(http::field::content_encoding);
+      encoding != header.end() && !beast::iequals(encoding->value(), "identity")) {
+    const std::string shown(encoding->value().data(), encoding->value().size());
+    return refusal(Rejection::kMalformed, 415,
+                   Error{ErrorType::kUnsupportedMediaType, fmt::format("a body in {} is not understood", shown)}.with(
+                       "content_encoding", shown),
+                   request_id);
+  }
   if (const auto expect = header.find(http::field::expect); expect != header.end()) {
     if (!beast::iequals(expect->value(), "100-continue")) {
       return refusal(Rejection::kMalformed, 417, invalid_field("Expect", "must be 100-continue"), request_id);
@@ -156,11 +164,9 @@ Refusal refuse_parse_error(const beast::error_code& failure, const config::Serve
                            std::string_view request_id) {
   if (failure == http::error::header_limit) {
     const auto limit = settings.max_header_bytes;
-    return refusal(
-        Rejection::kHeaderTooLarge, 431,
-        Error{ErrorType::kValidation, fmt::format("the request's header is larger than {} bytes", limit)}.with(
-            "limit_bytes", limit),
-        request_id);
+    return refusal(Rejection::kHeaderTooLarge, 431,
+                   invalid_field("header", fmt::format("is larger than {} bytes", limit)).with("limit_bytes", limit),
+                   request_id);
   }
   if (failure == http::error::body_limit) {
     const auto limit = settings.max_body_bytes;
@@ -170,9 +176,7 @@ Refusal refuse_parse_error(const beast::error_code& failure, const config::Serve
                    request_id);
   }
   return refusal(Rejection::kMalformed, 400,
-                 Error{ErrorType::kValidation, fmt::format("malformed HTTP: {}", failure.message())}.with(
-                     "reason", failure.message()),
-                 request_id);
+                 invalid_field("request", fmt::format("is malformed HTTP: {}", failure.message())), request_id);
 }
 
 Refusal refuse_slow_client(std::uint32_t limit_ms, std::string_view request_id) {

@@ -64,13 +64,41 @@ TEST_F(SessionTest, RefusesAnOversizeBodyBeforeItIsSent) {
   start();
   auto client = connect();
 
-  const auto reply =
-      client.call("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1001\r\nExpect: 100-continue\r\n\r\n");
+  const auto reply = client.call(
+      "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1001\r\nX-Request-Id: mine\r\n"
+      "Expect: 100-continue\r\n\r\n");
+  EXPECT_EQ(reply.header("X-Request-Id"), "mine");
 
   expect_error(reply, 413, "payload_too_large");
   EXPECT_EQ(reply.json()["details"]["limit_bytes"], 1000);
   EXPECT_EQ(reply.header("Connection"), "close");
   EXPECT_TRUE(client.ended());
+}
+
+TEST_F(SessionTest, BodiesThatTogetherTakeTooMuchAreRefused) {
+  settings.max_body_bytes = settings.body_memory_bytes = 6;
+  start();
+  auto first = connect();
+  first.send(post("/collections/c/vectors", "wait"));
+  at_gate.acquire();
+
+  auto second = connect();
+  const auto refused = second.call(post("/echo", "abc", "X-Request-Id: mine\r\n"));
+  expect_error(refused, 429, "overloaded");
+  EXPECT_EQ(refused.json()["details"], nlohmann::json::parse(R"({"queue":"bodies","depth":4,"limit":6})"));
+  EXPECT_EQ(refused.json()["request_id"], "mine");
+  EXPECT_NE(refused.header("Retry-After"), "");
+  EXPECT_TRUE(second.ended());
+  auto chunked = connect();
+  expect_error(
+      chunked.call("POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"), 429,
+      "overloaded");
+  EXPECT_EQ(connect().call(post("/echo", "ab")).body, "||ab");
+
+  open_gate.release();
+  EXPECT_EQ(first.read().status, 200U);
+  EXPECT_EQ(connect().call(post("/echo", "abcdef")).body, "||abcdef");
+  EXPECT_EQ(first.call(post("/echo", "abcdef")).body, "||abcdef");
 }
 
 TEST_F(SessionTest, RefusesAChunkedBodyOnceItIsTooLarge) {
@@ -91,6 +119,7 @@ TEST_F(SessionTest, RefusesAHeaderThatIsTooLarge) {
 
   expect_error(reply, 431, "validation_error");
   EXPECT_EQ(reply.json()["details"]["limit_bytes"], 2000);
+  EXPECT_EQ(reply.json()["details"]["field"], "header");
   EXPECT_TRUE(client.ended());
 }
 
@@ -112,9 +141,22 @@ TEST_F(SessionTest, AnswersMalformedHttpWithTheOneShape) {
   for (const auto& request : requests) {
     SCOPED_TRACE(request);
     auto client = connect();
-    expect_error(client.call(request), 400, "validation_error");
+    const auto reply = client.call(request);
+    expect_error(reply, 400, "validation_error");
+    EXPECT_NE(reply.json()["details"].value("field", ""), "");
+    EXPECT_NE(reply.json()["details"].value("reason", ""), "");
     EXPECT_TRUE(client.ended());
   }
+}
+
+TEST_F(SessionTest, RefusesABodyInAnEncoding) {
+  start();
+  for (const auto* encoding : {"gzip", "identity, gzip", "br"}) {
+    const auto reply = connect().call(post("/echo", "x", std::string("Content-Encoding: ") + encoding + "\r\n"));
+    expect_error(reply, 415, "unsupported_media_type");
+    EXPECT_EQ(reply.json()["details"]["content_encoding"], encoding);
+  }
+  EXPECT_EQ(connect().call(post("/echo", "x", "Content-Encoding: Identity\r\n")).body, "||x");
 }
 
 TEST_F(SessionTest, RefusesAnUnknownExpectation) {
