@@ -2,11 +2,15 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
+#include <span>
+#include <utility>
 
 #include "merge.hpp"
 #include "shard_routing.hpp"
 #include "vectorizer/coordinator/coordinator.hpp"
+#include "vectorizer/model/reply_size.hpp"
 #include "write_coordinator.hpp"
 
 namespace vectorizer::coordinator {
@@ -25,10 +29,11 @@ class DataPlaneImpl final : public DataPlane {
     return CollectionShape{routing.collection().config.dimension, routing.collection().config.metric};
   }
 
-  Result<WriteReport> write(const std::string& collection, std::vector<WriteOp> ops) override {
+  Result<WriteReport> write(const std::string& collection, std::vector<WriteOp> ops,
+                            std::vector<std::size_t> places) override {
     ASSIGN_OR_RETURN(const auto routing, route(collection));
     const auto kind = ops.empty() ? WriteOp::Kind::kPatch : ops.front().kind;  // the ops of one request are of one kind
-    auto report = write_by_shard(routing, std::move(ops));
+    auto report = write_by_shard(routing, std::move(ops), places);
     if (report) count_writes(collection, kind, report->applied);
     return report;
   }
@@ -41,6 +46,7 @@ class DataPlaneImpl final : public DataPlane {
     return report;
   }
 
+  Result<void> check_session(const std::string& collection, const ShardPositions& session) const override;
   Result<SearchReply> search(const std::string& collection, const SearchQuery& query) const override;
   Result<std::vector<std::optional<Point>>> get(const std::string& collection, std::span<const PointId> ids,
                                                 const Projection& what) const override;
@@ -48,6 +54,8 @@ class DataPlaneImpl final : public DataPlane {
   Result<std::uint64_t> count(const std::string& collection, const std::optional<Filter>& filter) const override;
 
  private:
+  struct Hits;
+  Result<void> ask(peer::Peer& peer, std::span<const ShardId> shards, const SearchQuery& query, Hits& hits) const;
   Result<ShardRouting> route(const std::string& collection) const {
     return ShardRouting::of(metadata_, peers_, collection);
   }
@@ -66,6 +74,72 @@ class DataPlaneImpl final : public DataPlane {
   prometheus::Family<prometheus::Counter>& deletes_;
 };
 
+Result<void> DataPlaneImpl::check_session(const std::string& collection, const ShardPositions& session) const {
+  ASSIGN_OR_RETURN(const auto routing, route(collection));
+  for (const auto& [shard, position] : session) {
+    if (!routing.has(shard)) continue;
+    ASSIGN_OR_RETURN(auto* peer, routing.primary(shard));
+    ASSIGN_OR_RETURN(const auto sequence, peer->sequence(shard));
+    if (position.term <= routing.term_of(shard) && position.sequence <= sequence) continue;
+    return Error{
+        ErrorType::kSessionLost,
+        fmt::format("shard {} has not what X-Session-Token says was written: it is at {} of term {}, the token "
+                    "at {} of term {}",
+                    shard.value(), sequence, routing.term_of(shard), position.sequence, position.term)}
+        .with("shard_id", shard.value());
+  }
+  return {};
+}
+
+/// What the shards of a search have answered so far.
+struct DataPlaneImpl::Hits {
+  Metric metric;
+  std::vector<std::vector<ScoredPoint>> lists;
+  std::vector<std::pair<ShardId, Error>> failures;
+
+  /// Keeps only what can be in the reply.
+  void cut(const SearchQuery& query) {
+    auto best = merge_hits(std::move(lists), metric, 0, query.offset + query.limit);
+    lists.clear();
+    lists.push_back(std::move(best));
+  }
+  bool fit(ReplySize size) const {
+    return std::all_of(lists.begin(), lists.end(), [&](const auto& list) { return size.add_all(list); });
+  }
+};
+
+/// One call to one peer. An error is one of the whole search, whatever it allows.
+Result<void> DataPlaneImpl::ask(peer::Peer& peer, std::span<const ShardId> shards, const SearchQuery& query,
+                                Hits& hits) const {
+  if (query.deadline.passed()) {
+    for (const auto& shard : shards) hits.failures.emplace_back(shard, query.deadline.error());
+    return {};
+  }
+  for (auto& leg : peer.search(shards, query)) {
+    if (leg.hits) {
+      hits.lists.push_back(std::move(*leg.hits));
+    } else if (leg.hits.error().type == ErrorType::kPayloadTooLarge) {
+      return std::move(leg.hits.error());
+    } else {
+      hits.failures.emplace_back(leg.shard, std::move(leg.hits.error()));
+    }
+  }
+  const ReplySize size(query.projection.max_bytes);
+  if (!hits.fit(size)) {
+    hits.cut(query);
+    if (!hits.fit(size)) return size.too_large();
+  }
+  return {};
+}
+
+/// Whether the shards' hits together may take so much that they are better asked one after the other.
+bool may_be_large(const SearchQuery& query, std::uint32_t dimension, std::size_t shards) {
+  const auto& what = query.projection;
+  constexpr std::size_t kTypicalPayload = 1024;
+  const auto hit = reply_bytes(what.with_payload ? kTypicalPayload : 0, what.with_vector ? dimension : 0);
+  return hit * (query.offset + query.limit) * shards > what.max_bytes;
+}
+
 Result<SearchReply> DataPlaneImpl::search(const std::string& collection, const SearchQuery& query) const {
   ASSIGN_OR_RETURN(const auto routing, route(collection));
   const auto& config = routing.collection().config;
@@ -78,26 +152,21 @@ Result<SearchReply> DataPlaneImpl::search(const std::string& collection, const S
   auto legs = routing.legs();
   SearchReply reply;
   reply.shards_total = static_cast<std::uint32_t>(routing.collection().shards.size());
-  std::vector<std::vector<ScoredPoint>> lists;
-  lists.reserve(reply.shards_total);
+  Hits hits{config.metric, {}, std::move(legs.unreachable)};
+  const bool one_by_one = may_be_large(query, config.dimension, reply.shards_total);
   for (auto& [peer, shards] : legs.by_peer) {
-    if (query.deadline.passed()) {
-      for (const auto& shard : shards) legs.unreachable.emplace_back(shard, query.deadline.error());
-      continue;
-    }
-    for (auto& leg : peer->search(shards, query)) {
-      if (leg.hits) {
-        lists.push_back(std::move(*leg.hits));
-      } else {
-        legs.unreachable.emplace_back(leg.shard, std::move(leg.hits.error()));
-      }
+    for (std::span<const ShardId> rest(shards); !rest.empty();) {
+      const auto now = rest.first(one_by_one ? 1 : rest.size());
+      rest = rest.subspan(now.size());
+      RETURN_IF_ERROR(ask(*peer, now, query, hits));
+      if (one_by_one) hits.cut(query);
     }
   }
-  for (auto& [shard, error] : legs.unreachable) {
+  for (auto& [shard, error] : hits.failures) {
     if (!query.allow_partial) return std::move(error);
     reply.failures.push_back({shard, std::move(error)});
   }
-  reply.results = merge_hits(std::move(lists), config.metric, query.offset, query.limit);
+  reply.results = merge_hits(std::move(hits.lists), config.metric, query.offset, query.limit);
   return reply;
 }
 
@@ -108,32 +177,42 @@ Result<std::vector<std::optional<Point>>> DataPlaneImpl::get(const std::string& 
   std::map<ShardId, std::vector<std::size_t>> by_shard;
   for (std::size_t i = 0; i < ids.size(); ++i) by_shard[routing.shard_of(ids[i])].push_back(i);
   std::vector<std::optional<Point>> points(ids.size());
+  ReplySize size(what.max_bytes);
   for (const auto& [shard, positions] : by_shard) {
     ASSIGN_OR_RETURN(auto* peer, routing.primary(shard));
     std::vector<PointId> wanted;
     wanted.reserve(positions.size());
     for (const auto position : positions) wanted.push_back(ids[position]);
     ASSIGN_OR_RETURN(auto found, peer->get(shard, wanted, what));
-    for (std::size_t i = 0; i < positions.size(); ++i) points[positions[i]] = std::move(found[i]);
+    for (std::size_t i = 0; i < positions.size(); ++i) {
+      if (found[i] && !size.add(*found[i])) return size.too_large();
+      points[positions[i]] = std::move(found[i]);
+    }
   }
   return points;
 }
 
 Result<ScrollReply> DataPlaneImpl::scroll(const std::string& collection, const ScrollQuery& query) const {
   ASSIGN_OR_RETURN(const auto routing, route(collection));
+  auto share = query;  // pages end early where the points are large
+  share.projection.max_bytes = query.projection.max_bytes / routing.collection().shards.size();
   std::vector<std::vector<Point>> lists;
-  bool complete = true;
+  std::optional<PointId> end;  // where the first page that is not complete ends: nothing is known of what follows
   std::size_t found = 0;
   for (const auto& shard : routing.collection().shards) {
     ASSIGN_OR_RETURN(auto* peer, routing.primary(shard));
-    ASSIGN_OR_RETURN(auto page, peer->scroll(shard, query));
-    complete = complete && page.complete;
+    ASSIGN_OR_RETURN(auto page, peer->scroll(shard, share));
+    if (!page.complete && !page.points.empty())
+      end = end ? std::min(*end, page.points.back().id) : page.points.back().id;
     found += page.points.size();
     lists.push_back(std::move(page.points));
   }
   ScrollReply reply;
   reply.points = merge_points(std::move(lists), query.limit);
-  if ((!complete || found > reply.points.size()) && !reply.points.empty()) reply.next = reply.points.back().id;
+  if (end) {
+    while (reply.points.back().id > *end) reply.points.pop_back();
+  }
+  if ((end || found > reply.points.size()) && !reply.points.empty()) reply.next = reply.points.back().id;
   return reply;
 }
 

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace vectorizer::coordinator {
 
 Result<ShardRouting> ShardRouting::of(const cluster::MetadataLog& metadata, peer::PeerDirectory& peers,
@@ -13,6 +15,11 @@ Result<ShardRouting> ShardRouting::of(const cluster::MetadataLog& metadata, peer
         "name", collection);
   }
   return ShardRouting(std::move(snapshot), record, peers);
+}
+
+bool ShardRouting::has(const ShardId& shard) const {
+  const auto& shards = collection_->shards;
+  return std::find(shards.begin(), shards.end(), shard) != shards.end();
 }
 
 std::uint64_t ShardRouting::term_of(const ShardId& shard) const {

@@ -21,6 +21,7 @@ class ShardRouting {
 
   const cluster::CollectionRecord& collection() const { return *collection_; }
   const ShardId& shard_of(const PointId& id) const { return collection_->shard_of(id); }
+  bool has(const ShardId& shard) const;
   std::uint64_t term_of(const ShardId& shard) const;
   /// The peer that leads a shard; "Shard not found or not assigned" or "Failed to get client for node" otherwise.
   Result<peer::Peer*> primary(const ShardId& shard) const;

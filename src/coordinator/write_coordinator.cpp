@@ -17,9 +17,9 @@ namespace {
 constexpr std::size_t kChunk = 1000;
 
 struct Part {
-  peer::ShardWrite write;              // moved to the peer
-  std::vector<PointId> ids;            // of write.ops
-  std::vector<std::size_t> positions;  // of write.ops in the request
+  peer::ShardWrite write;           // moved to the peer
+  std::vector<PointId> ids;         // of write.ops
+  std::vector<std::size_t> places;  // of write.ops in the request
 };
 
 struct FailedPart {
@@ -31,19 +31,25 @@ bool outcome_unknown(ErrorType type) {
   return type == ErrorType::kInternal || type == ErrorType::kTimeout;
 }
 
-Result<void> check_dimensions(const ShardRouting& routing, const std::vector<WriteOp>& ops) {
+std::size_t place_of(std::size_t index, std::span<const std::size_t> places) {
+  return places.empty() ? index : places[index];
+}
+
+Result<void> check_dimensions(const ShardRouting& routing, const std::vector<WriteOp>& ops,
+                              std::span<const std::size_t> places) {
   const std::size_t dimension = routing.collection().config.dimension;
   for (std::size_t i = 0; i < ops.size(); ++i) {
     const auto& op = ops[i];
     const bool has_vector =
         op.kind == WriteOp::Kind::kUpsert || (op.kind == WriteOp::Kind::kPatch && !op.vector.empty());
     if (!has_vector || op.vector.size() == dimension) continue;
-    return Error{ErrorType::kDimensionMismatch,
-                 fmt::format("collection '{}' has dimension {}, got {} (vector {}, id {})",
-                             routing.collection().config.name, dimension, op.vector.size(), i, op.id.to_json())}
+    return Error{
+        ErrorType::kDimensionMismatch,
+        fmt::format("collection '{}' has dimension {}, got {} (vector {}, id {})", routing.collection().config.name,
+                    dimension, op.vector.size(), place_of(i, places), op.id.to_json())}
         .with("expected", dimension)
         .with("actual", op.vector.size())
-        .with("index", i)
+        .with("index", place_of(i, places))
         .with("id", op.id.to_json());
   }
   return {};
@@ -62,9 +68,9 @@ Error failure_of(const WriteReport& report, std::size_t parts, std::vector<Faile
   }
   std::string entries;
   for (const auto& [part, error] : failed) {
-    for (std::size_t i = 0; i < part->positions.size(); ++i) {
+    for (std::size_t i = 0; i < part->places.size(); ++i) {
       entries += entries.empty() ? "[" : ",";
-      entries += fmt::format(R"({{"index":{},"id":{},"error_type":"{}","outcome":"{}"}})", part->positions[i],
+      entries += fmt::format(R"({{"index":{},"id":{},"error_type":"{}","outcome":"{}"}})", part->places[i],
                              part->ids[i].to_json(), error_type_name(error.type), unknown(error));
     }
   }
@@ -75,7 +81,8 @@ Error failure_of(const WriteReport& report, std::size_t parts, std::vector<Faile
   return error;
 }
 
-std::map<ShardId, Part> split(const ShardRouting& routing, std::vector<WriteOp> ops) {
+std::map<ShardId, Part> split(const ShardRouting& routing, std::vector<WriteOp> ops,
+                              std::span<const std::size_t> places) {
   std::map<ShardId, Part> parts;
   for (std::size_t i = 0; i < ops.size(); ++i) {
     const auto& shard = routing.shard_of(ops[i].id);
@@ -86,16 +93,17 @@ std::map<ShardId, Part> split(const ShardRouting& routing, std::vector<WriteOp> 
     }
     part.ids.push_back(ops[i].id);
     part.write.ops.push_back(std::move(ops[i]));
-    part.positions.push_back(i);
+    part.places.push_back(place_of(i, places));
   }
   return parts;
 }
 
 }  // namespace
 
-Result<WriteReport> write_by_shard(const ShardRouting& routing, std::vector<WriteOp> ops) {
-  RETURN_IF_ERROR(check_dimensions(routing, ops));
-  auto parts = split(routing, std::move(ops));
+Result<WriteReport> write_by_shard(const ShardRouting& routing, std::vector<WriteOp> ops,
+                                   std::span<const std::size_t> places) {
+  RETURN_IF_ERROR(check_dimensions(routing, ops, places));
+  auto parts = split(routing, std::move(ops), places);
   std::map<peer::Peer*, std::vector<peer::ShardWrite>> by_peer;
   std::vector<FailedPart> failed;
   for (auto& [shard, part] : parts) {
@@ -114,6 +122,7 @@ Result<WriteReport> write_by_shard(const ShardRouting& routing, std::vector<Writ
         failed.push_back({&part, std::move(reply.outcomes.error())});
         continue;
       }
+      report.positions[reply.shard] = {.sequence = reply.sequence, .term = routing.term_of(reply.shard)};
       for (std::size_t i = 0; i < reply.outcomes->size(); ++i) {
         if ((*reply.outcomes)[i] == WriteOutcome::kApplied) {
           ++report.applied;
@@ -143,6 +152,7 @@ Result<WriteReport> write_matching_by_shard(const ShardRouting& routing, const F
       for (std::size_t i = 0; i < ids.size(); ++i) ops[i].id = std::move(ids[i]);
       ASSIGN_OR_RETURN(const auto chunk, write_by_shard(routing, std::move(ops)));
       report.applied += chunk.applied;
+      merge_positions(report.positions, chunk.positions);
       if (last) break;
     }
   }

@@ -73,6 +73,11 @@ class LocalNodeImpl final : public LocalNode {
     return found->matching(filter, after, limit);
   }
   Result<std::vector<peer::ShardReport>> report() override;
+  Result<std::uint64_t> sequence(const ShardId& shard) override {
+    const auto found = find(shard);
+    if (!found) return unavailable(shard, options_.self);
+    return found->stats().sequence;
+  }
 
  private:
   static constexpr std::size_t kWriteQueue = 1U << 16;
@@ -85,7 +90,7 @@ class LocalNodeImpl final : public LocalNode {
   std::filesystem::path directory_of(const ShardId& shard) const {
     return options_.data_dir / "index" / std::to_string(shard.value());
   }
-  Result<std::vector<WriteOutcome>> write_one(const peer::ShardWrite& write);
+  peer::ShardWriteReply write_one(const peer::ShardWrite& write);
   void drop_unwanted(const cluster::ClusterMetadata& metadata, Shards& shards);
   void open_wanted(const cluster::ClusterMetadata& metadata, Shards& shards);
   Result<std::shared_ptr<shard::Shard>> open_copy(const cluster::ClusterMetadata& metadata,
@@ -249,14 +254,15 @@ void LocalNodeImpl::stop() {
   }
 }
 
-Result<std::vector<WriteOutcome>> LocalNodeImpl::write_one(const peer::ShardWrite& write) {
+peer::ShardWriteReply LocalNodeImpl::write_one(const peer::ShardWrite& write) {
   const auto shard = find(write.shard);
-  if (!shard) return unavailable(write.shard, options_.self);
-  return shard->write(write.ops);
+  if (!shard) return {write.shard, unavailable(write.shard, options_.self)};
+  auto outcomes = shard->write(write.ops);
+  return {write.shard, std::move(outcomes), shard->stats().sequence};
 }
 
 std::vector<peer::ShardWriteReply> LocalNodeImpl::write(std::vector<peer::ShardWrite> writes) {
-  std::vector<std::optional<Result<std::vector<WriteOutcome>>>> outcomes(writes.size());
+  std::vector<std::optional<peer::ShardWriteReply>> outcomes(writes.size());
   std::latch done(static_cast<std::ptrdiff_t>(writes.size()));
   // Shards sync side by side: the first on this thread, the others on the lane (or here, when it is full).
   for (std::size_t i = 1; i < writes.size(); ++i) {
@@ -274,7 +280,7 @@ std::vector<peer::ShardWriteReply> LocalNodeImpl::write(std::vector<peer::ShardW
   maintenance_.poke();
   std::vector<peer::ShardWriteReply> replies;
   replies.reserve(writes.size());
-  for (std::size_t i = 0; i < writes.size(); ++i) replies.push_back({writes[i].shard, std::move(*outcomes[i])});
+  for (auto& outcome : outcomes) replies.push_back(*std::move(outcome));
   return replies;
 }
 

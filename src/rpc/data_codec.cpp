@@ -169,6 +169,7 @@ void encode_write_reply(const peer::ShardWriteReply& reply, wire::ShardWriteRepl
   std::string& outcomes = *out.mutable_outcomes();
   outcomes.reserve(reply.outcomes->size());
   for (const auto outcome : *reply.outcomes) outcomes.push_back(static_cast<char>(outcome));
+  out.set_sequence(reply.sequence);
 }
 
 peer::ShardWriteReply decode_write_reply(const wire::ShardWriteReply& in) {
@@ -180,7 +181,7 @@ peer::ShardWriteReply decode_write_reply(const wire::ShardWriteReply& in) {
     if (byte != 0 && byte != 1) return {shard, damaged("an outcome of no known kind").with("outcome", "unknown")};
     outcomes.push_back(byte == 0 ? WriteOutcome::kApplied : WriteOutcome::kNotFound);
   }
-  return {shard, std::move(outcomes)};
+  return {shard, std::move(outcomes), in.sequence()};
 }
 
 void encode_query(const SearchQuery& query, wire::SearchRequest& out) {

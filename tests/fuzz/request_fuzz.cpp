@@ -16,6 +16,7 @@
 #include "json/point_values.hpp"
 #include "json/read_body.hpp"
 #include "json/search_body.hpp"
+#include "json/session_token.hpp"
 #include "json/write_body.hpp"
 #include "vectorizer/model/json_parse.hpp"
 
@@ -46,7 +47,7 @@ void run(unsigned choice, std::string_view body, const config::LimitSettings& li
   switch (choice % 14) {
     case 0:
       if (const auto ops = parse_upsert(body, kDimension, limits)) {
-        for (const auto& op : *ops) {
+        for (const auto& op : ops->ops) {
           check_vector(op.vector);
           check_op(op);
         }
@@ -87,7 +88,7 @@ void run(unsigned choice, std::string_view body, const config::LimitSettings& li
       break;
     case 10:
       if (const auto ops = parse_binary_upsert(body, kDimension, limits)) {
-        for (const auto& op : *ops) check_vector(op.vector);
+        for (const auto& op : ops->ops) check_vector(op.vector);
       }
       break;
     case 11:
@@ -95,7 +96,7 @@ void run(unsigned choice, std::string_view body, const config::LimitSettings& li
       break;
     case 12:
       if (const auto cursor = decode_cursor(body)) require(encode_cursor(*cursor) == body);
-      static_cast<void>(decode_session_token(body));
+      if (const auto token = decode_session_token(body)) require(encode_session_token(*token) == body);
       static_cast<void>(point_id_from_path(body, choice > 127));
       break;
     default:

@@ -10,6 +10,7 @@
 #include "vectorizer/base/result.hpp"
 #include "vectorizer/model/collection_config.hpp"
 #include "vectorizer/model/requests.hpp"
+#include "vectorizer/model/session.hpp"
 
 namespace vectorizer::coordinator {
 
@@ -30,6 +31,7 @@ struct WriteReport {
   std::uint64_t applied = 0;
   std::uint64_t not_found = 0;
   std::vector<PointId> missing;  ///< ids that a patch or delete did not find
+  ShardPositions positions;      ///< of the shards that were asked, afterwards
 };
 
 struct ScrollReply {
@@ -53,10 +55,17 @@ class DataPlane {
 
   virtual Result<CollectionShape> shape(const std::string& collection) const = 0;
 
-  virtual Result<WriteReport> write(const std::string& collection, std::vector<WriteOp> ops) = 0;
+  /// `places` says where each operation stands in the request, for errors; empty where that is its own index.
+  virtual Result<WriteReport> write(const std::string& collection, std::vector<WriteOp> ops,
+                                    std::vector<std::size_t> places = {}) = 0;
   /// Applies `op` (kDelete or kPayload; its id is ignored) to every point for which the filter holds, in chunks, each
   /// re-checked under the shard's write order; not atomic as a whole. The report counts what was done.
   virtual Result<WriteReport> write_matching(const std::string& collection, const Filter& filter, WriteOp op) = 0;
+
+  /// Whether a read begun now sees what `session` wrote: session_lost if a shard of the collection is not that far,
+  /// which means that it has lost it, because reads are asked of primaries. Other shards say nothing: they belong to
+  /// another collection, or are gone.
+  virtual Result<void> check_session(const std::string& collection, const ShardPositions& session) const = 0;
 
   virtual Result<SearchReply> search(const std::string& collection, const SearchQuery& query) const = 0;
   virtual Result<std::vector<std::optional<Point>>> get(const std::string& collection, std::span<const PointId> ids,

@@ -23,6 +23,7 @@ struct ShardWrite {
 struct ShardWriteReply {
   ShardId shard;
   Result<std::vector<WriteOutcome>> outcomes;
+  std::uint64_t sequence = 0;  ///< of the shard once it had the write; a read that is as far sees it
 };
 struct ShardSearchReply {
   ShardId shard;
@@ -59,6 +60,14 @@ class Peer {
   virtual Result<std::vector<PointId>> matching(const ShardId& shard, const Filter& filter,
                                                 const std::optional<PointId>& after, std::size_t limit) = 0;
   virtual Result<std::vector<ShardReport>> report() = 0;
+  /// The sequence that a read begun now sees at least.
+  virtual Result<std::uint64_t> sequence(const ShardId& shard) {
+    ASSIGN_OR_RETURN(const auto reports, report());
+    for (const auto& of : reports) {
+      if (of.shard == shard) return of.sequence;
+    }
+    return Error{ErrorType::kShardUnavailable, "Shard not found or not assigned"}.with("shard_id", shard.value());
+  }
 };
 
 /// How to reach a node. Thread-safe.

@@ -5,8 +5,8 @@
 
 #include <algorithm>
 
-#include "json/cursor.hpp"
 #include "json/point_values.hpp"
+#include "json/session_token.hpp"
 #include "vectorizer/model/collection_config.hpp"
 
 namespace vectorizer::rest {
@@ -63,15 +63,25 @@ Result<PointId> point_id_of(const Request& request) {
   return id;
 }
 
-Result<void> check_read(const Request& request) {
+Result<Target> target_of(const Services& services, const Request& request, Access access, Body body,
+                         std::initializer_list<std::string_view> parameters) {
+  RETURN_IF_ERROR(check_query(request, parameters));
   if (const auto consistency = request.query_value("consistency")) {
     RETURN_IF_ERROR(check_consistency(*consistency, FieldPath("consistency")));
   }
+  Target target;
   if (!request.session_token.empty()) {
-    const auto token = decode_session_token(request.session_token);
-    if (!token) return token.error();
+    ASSIGN_OR_RETURN(target.session, decode_session_token(request.session_token));
   }
-  return {};
+  ASSIGN_OR_RETURN(target.collection, collection_of(request));
+  ASSIGN_OR_RETURN(target.shape, services.data.shape(target.collection));
+  if (body != Body::kNone) {
+    ASSIGN_OR_RETURN(target.body, body_kind(request, body == Body::kJsonOrBinary));
+  }
+  if (access == Access::kRead && !target.session.empty()) {
+    RETURN_IF_ERROR(services.data.check_session(target.collection, target.session));
+  }
+  return target;
 }
 
 std::string printable(std::string_view text) {

@@ -4,9 +4,11 @@
 #include <string>
 #include <string_view>
 
+#include "handlers.hpp"
 #include "http.hpp"
 #include "vectorizer/base/result.hpp"
 #include "vectorizer/model/point_id.hpp"
+#include "vectorizer/model/session.hpp"
 
 namespace vectorizer::rest {
 
@@ -28,9 +30,24 @@ Result<void> check_json_body(const Request& request);
 Result<std::string> collection_of(const Request& request);
 /// The {id} of …/vectors/{id}, by `?id_type`.
 Result<PointId> point_id_of(const Request& request);
-/// `?consistency` and `X-Session-Token` of a read. On a cluster of one every read sees every acknowledged write, so
-/// that both are only checked.
-Result<void> check_read(const Request& request);
+
+/// What a request to the vectors of a collection does, and the body that it may have.
+enum class Access : std::uint8_t { kRead, kWrite };
+enum class Body : std::uint8_t { kNone, kJson, kJsonOrBinary };
+
+/// A collection that exists, for one request.
+struct Target {
+  std::string collection;
+  coordinator::CollectionShape shape;
+  ShardPositions session;  ///< what X-Session-Token brought
+  BodyKind body = BodyKind::kJson;
+};
+
+/// What all handlers under /collections/{name} check before they look at the body: query parameters, `?consistency`,
+/// the session, the collection and the type of the body. A read of a session is refused if its writes are lost. Reads
+/// are asked of primaries, which have every acknowledged write, so that any consistency is fulfilled.
+Result<Target> target_of(const Services& services, const Request& request, Access access, Body body,
+                         std::initializer_list<std::string_view> parameters);
 
 /// `text` fit for a reply: what is not UTF-8 becomes '?'.
 std::string printable(std::string_view text);

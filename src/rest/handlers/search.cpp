@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <chrono>
 
 #include "handlers.hpp"
@@ -5,6 +6,7 @@
 #include "json/binary_body.hpp"
 #include "json/reply.hpp"
 #include "json/search_body.hpp"
+#include "vectorizer/model/reply_size.hpp"
 
 namespace vectorizer::rest {
 namespace {
@@ -19,37 +21,34 @@ double milliseconds_since(Clock::time_point start) {
 Result<void> run_search(const Services& services, const Request& request, const std::string& collection,
                         SearchQuery& query, Clock::time_point start, std::string& out) {
   query.deadline = Deadline(request.received, query.timeout_ms.value_or(services.server.read_timeout_ms));
+  query.projection.max_bytes = services.server.max_reply_bytes;
   ASSIGN_OR_RETURN(const auto reply, services.data.search(collection, query));
+  ReplySize size(services.server.max_reply_bytes -
+                 std::min<std::uint64_t>(out.size(), services.server.max_reply_bytes));
+  if (!size.add_all(reply.results)) return ReplySize(services.server.max_reply_bytes).too_large();  // of a batch
   append_search_reply(out, reply, query.projection, milliseconds_since(start));
   return {};
 }
 
 Result<Response> search(const Services& services, const Request& request) {
   const auto start = Clock::now();
-  RETURN_IF_ERROR(check_query(request, {"consistency"}));
-  RETURN_IF_ERROR(check_read(request));
-  ASSIGN_OR_RETURN(const auto collection, collection_of(request));
-  ASSIGN_OR_RETURN(const auto shape, services.data.shape(collection));
-  ASSIGN_OR_RETURN(const auto kind, body_kind(request, true));
-  auto query = kind == BodyKind::kBinary ? parse_binary_search(request.body, shape.dimension, services.limits)
-                                         : parse_search(request.body, shape.dimension, services.limits);
+  ASSIGN_OR_RETURN(const auto target,
+                   target_of(services, request, Access::kRead, Body::kJsonOrBinary, {"consistency"}));
+  const auto parse = target.body == BodyKind::kBinary ? parse_binary_search : parse_search;
+  auto query = parse(request.body, target.shape.dimension, services.limits);
   if (!query) return std::move(query).error();
   std::string body;
-  RETURN_IF_ERROR(run_search(services, request, collection, *query, start, body));
+  RETURN_IF_ERROR(run_search(services, request, target.collection, *query, start, body));
   return json_response(std::move(body));
 }
 
 Result<Response> search_batch(const Services& services, const Request& request) {
-  RETURN_IF_ERROR(check_query(request, {"consistency"}));
-  RETURN_IF_ERROR(check_read(request));
-  ASSIGN_OR_RETURN(const auto collection, collection_of(request));
-  ASSIGN_OR_RETURN(const auto shape, services.data.shape(collection));
-  RETURN_IF_ERROR(check_json_body(request));
-  ASSIGN_OR_RETURN(auto queries, parse_search_batch(request.body, shape.dimension, services.limits));
+  ASSIGN_OR_RETURN(const auto target, target_of(services, request, Access::kRead, Body::kJson, {"consistency"}));
+  ASSIGN_OR_RETURN(auto queries, parse_search_batch(request.body, target.shape.dimension, services.limits));
   std::string body = "{\"results\":[";
   for (std::size_t i = 0; i < queries.size(); ++i) {
     if (i > 0) body += ',';
-    const auto outcome = run_search(services, request, collection, queries[i], Clock::now(), body);
+    const auto outcome = run_search(services, request, target.collection, queries[i], Clock::now(), body);
     if (outcome) continue;
     body += "{\"error\":";
     body += error_response(outcome.error(), request.request_id).body;

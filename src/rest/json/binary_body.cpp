@@ -41,8 +41,8 @@ Result<void> check_size(std::string_view body, std::uint64_t expected) {
 
 }  // namespace
 
-Result<std::vector<WriteOp>> parse_binary_upsert(std::string_view body, std::uint32_t dimension,
-                                                 const config::LimitSettings& limits) {
+Result<WriteOps> parse_binary_upsert(std::string_view body, std::uint32_t dimension,
+                                     const config::LimitSettings& limits) {
   const FieldPath path("vectors");
   ASSIGN_OR_RETURN(const Header header, read_header(body, kUpsertMagic));
   if (header.count == 0) return invalid_field("vectors", "must not be empty");
@@ -61,8 +61,7 @@ Result<std::vector<WriteOp>> parse_binary_upsert(std::string_view body, std::uin
     const FieldPath entry = path.at(i);
     RETURN_IF_ERROR(copy_floats(rows.substr(i * row_bytes, row_bytes), entry.member("vector"), ops[i].vector));
   }
-  keep_last_per_id(ops);
-  return ops;
+  return WriteOps(std::move(ops));
 }
 
 Result<SearchQuery> parse_binary_search(std::string_view body, std::uint32_t dimension,

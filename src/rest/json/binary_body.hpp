@@ -4,6 +4,7 @@
 #include <string_view>
 #include <vector>
 
+#include "json/write_body.hpp"
 #include "vectorizer/base/result.hpp"
 #include "vectorizer/config/settings.hpp"
 #include "vectorizer/model/requests.hpp"
@@ -13,8 +14,8 @@ namespace vectorizer::rest {
 // application/octet-stream bodies; docs/formats/binary-vectors.md is the layout.
 
 /// A batch of integer ids and vectors without payloads; checked and reduced like parse_upsert().
-Result<std::vector<WriteOp>> parse_binary_upsert(std::string_view body, std::uint32_t dimension,
-                                                 const config::LimitSettings& limits);
+Result<WriteOps> parse_binary_upsert(std::string_view body, std::uint32_t dimension,
+                                     const config::LimitSettings& limits);
 /// A query vector and a limit; everything else has its default.
 Result<SearchQuery> parse_binary_search(std::string_view body, std::uint32_t dimension,
                                         const config::LimitSettings& limits);

@@ -13,6 +13,7 @@
 #include "json/base64.hpp"
 #include "vectorizer/base/json_text.hpp"
 #include "vectorizer/model/json_parse.hpp"
+#include "vectorizer/model/payload_path.hpp"
 
 namespace vectorizer::rest {
 namespace {
@@ -76,13 +77,16 @@ Result<PointId> read_point_id(JsonValue& value, const FieldPath& path) {
   return PointId(std::string(text));
 }
 
-Result<std::vector<PointId>> read_point_ids(JsonValue& value, const FieldPath& path, std::size_t max_ids) {
+Result<std::vector<PointId>> read_point_ids(JsonValue& value, const FieldPath& path, std::size_t max_ids,
+                                            std::vector<std::size_t>* places) {
   std::vector<PointId> ids;
   std::unordered_set<PointId, PointIdHash> seen;
   RETURN_IF_ERROR(for_each_element(value, path, [&](std::size_t index, JsonValue item) -> Result<void> {
     if (index >= max_ids) return too_many(path, max_ids);
     ASSIGN_OR_RETURN(auto id, read_point_id(item, path.at(index)));
-    if (seen.insert(id).second) ids.push_back(std::move(id));
+    if (!seen.insert(id).second) return {};
+    ids.push_back(std::move(id));
+    if (places != nullptr) places->push_back(index);
     return {};
   }));
   return ids;
@@ -193,8 +197,21 @@ Result<std::optional<Filter>> read_filter(JsonValue& value, const FieldPath& pat
   return std::optional<Filter>(std::move(filter));
 }
 
-Result<void> read_with_payload(JsonValue& value, const FieldPath& path, const config::LimitSettings& limits,
-                               Projection& out) {
+Result<std::vector<std::string>> read_payload_paths(JsonValue& value, const FieldPath& path) {
+  std::vector<std::string> paths;
+  RETURN_IF_ERROR(for_each_element(value, path, [&](std::size_t index, JsonValue item) -> Result<void> {
+    if (index >= kMaxPayloadPaths) return too_many(path, kMaxPayloadPaths);
+    ASSIGN_OR_RETURN(auto text, read_string(item, path.at(index)));
+    if (!parse_payload_path(text)) {
+      return invalid_field(path.at(index).text(), "must be names joined by dots, a name that has a dot in quotes");
+    }
+    paths.push_back(std::move(text));
+    return {};
+  }));
+  return paths;
+}
+
+Result<void> read_with_payload(JsonValue& value, const FieldPath& path, Projection& out) {
   ondemand::json_type type;
   if (value.type().get(type) != SUCCESS) return malformed_json();
   out.payload_keys.clear();
@@ -202,13 +219,8 @@ Result<void> read_with_payload(JsonValue& value, const FieldPath& path, const co
     ASSIGN_OR_RETURN(out.with_payload, read_bool(value, path));
     return {};
   }
-  if (type != ondemand::json_type::array) return invalid_field(path.text(), "must be true, false or a list of keys");
-  RETURN_IF_ERROR(for_each_element(value, path, [&](std::size_t index, JsonValue item) -> Result<void> {
-    if (index >= limits.max_ids) return too_many(path, limits.max_ids);
-    ASSIGN_OR_RETURN(auto key, read_string(item, path.at(index)));
-    out.payload_keys.push_back(std::move(key));
-    return {};
-  }));
+  if (type != ondemand::json_type::array) return invalid_field(path.text(), "must be true, false or a list of paths");
+  ASSIGN_OR_RETURN(out.payload_keys, read_payload_paths(value, path));
   out.with_payload = !out.payload_keys.empty();  // no keys: nothing of the payload
   return {};
 }

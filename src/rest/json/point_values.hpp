@@ -15,8 +15,9 @@ namespace vectorizer::rest {
 
 /// An id in a body: a whole number of 64 bits, or a string of 1..256 bytes.
 Result<PointId> read_point_id(JsonValue& value, const FieldPath& path);
-/// A list of ids; the second mention of an id is dropped.
-Result<std::vector<PointId>> read_point_ids(JsonValue& value, const FieldPath& path, std::size_t max_ids);
+/// A list of ids; the second mention of an id is dropped. `places` gets the index in the list of each that is left.
+Result<std::vector<PointId>> read_point_ids(JsonValue& value, const FieldPath& path, std::size_t max_ids,
+                                            std::vector<std::size_t>* places = nullptr);
 
 /// An id in a path, percent-decoded: digits only are an integer, unless `as_string`.
 Result<PointId> point_id_from_path(std::string_view text, bool as_string);
@@ -39,9 +40,11 @@ Result<std::string> read_payload(JsonValue& value, const FieldPath& path, const 
 
 /// A filter, or nothing for `null`.
 Result<std::optional<Filter>> read_filter(JsonValue& value, const FieldPath& path, const config::LimitSettings& limits);
-/// `with_payload`: true, false or a list of top-level keys.
-Result<void> read_with_payload(JsonValue& value, const FieldPath& path, const config::LimitSettings& limits,
-                               Projection& out);
+/// A list of paths into payloads, as filters write them; at most kMaxPayloadPaths.
+Result<std::vector<std::string>> read_payload_paths(JsonValue& value, const FieldPath& path);
+inline constexpr std::size_t kMaxPayloadPaths = 256;
+/// `with_payload`: true, false or a list of paths.
+Result<void> read_with_payload(JsonValue& value, const FieldPath& path, Projection& out);
 /// `consistency`: "any" or "primary".
 Result<void> read_consistency(JsonValue& value, const FieldPath& path);
 Result<void> check_consistency(std::string_view text, const FieldPath& path);

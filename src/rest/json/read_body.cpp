@@ -16,7 +16,7 @@ Result<GetBody> parse_get(std::string_view body, const config::LimitSettings& li
       } else if (key == "with_vector") {
         ASSIGN_OR_RETURN(out.what.with_vector, read_bool(value, FieldPath("with_vector")));
       } else if (key == "with_payload") {
-        return read_with_payload(value, FieldPath("with_payload"), limits, out.what);
+        return read_with_payload(value, FieldPath("with_payload"), out.what);
       } else if (key == "consistency") {
         return read_consistency(value, FieldPath("consistency"));
       } else {
@@ -46,7 +46,7 @@ Result<ScrollQuery> parse_scroll(std::string_view body, const config::LimitSetti
       } else if (key == "with_vector") {
         ASSIGN_OR_RETURN(out.projection.with_vector, read_bool(value, FieldPath("with_vector")));
       } else if (key == "with_payload") {
-        return read_with_payload(value, FieldPath("with_payload"), limits, out.projection);
+        return read_with_payload(value, FieldPath("with_payload"), out.projection);
       } else if (key == "consistency") {
         return read_consistency(value, FieldPath("consistency"));
       } else {

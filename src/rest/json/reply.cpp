@@ -8,12 +8,11 @@
 
 #include "json/cursor.hpp"
 #include "vectorizer/base/json_text.hpp"
+#include "vectorizer/model/reply_size.hpp"
 
 namespace vectorizer::rest {
 namespace {
 
-// A float of a typical embedding takes about 12 characters.
-constexpr std::size_t kFloatBytes = 13;
 /// A dot product may overflow f32, and JSON has no infinity.
 constexpr float kLargest = std::numeric_limits<float>::max();
 
@@ -69,7 +68,7 @@ void append_shards(std::string& out, const coordinator::SearchReply& reply) {
 template <typename Points>
 std::size_t size_of(const Points& points) {
   std::size_t bytes = 256;
-  for (const auto& point : points) bytes += 64 + point.payload.size() + point.vector.size() * kFloatBytes;
+  for (const auto& point : points) bytes += reply_bytes(point.payload.size(), point.vector.size());
   return bytes;
 }
 

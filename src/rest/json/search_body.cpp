@@ -39,7 +39,7 @@ Result<bool> read_result_field(std::string_view key, JsonValue& value, const Fie
   } else if (key == "filter") {
     ASSIGN_OR_RETURN(out.filter, read_filter(value, path.member("filter"), limits));
   } else if (key == "with_payload") {
-    RETURN_IF_ERROR(read_with_payload(value, path.member("with_payload"), limits, out.projection));
+    RETURN_IF_ERROR(read_with_payload(value, path.member("with_payload"), out.projection));
   } else if (key == "with_vector") {
     ASSIGN_OR_RETURN(out.projection.with_vector, read_bool(value, path.member("with_vector")));
   } else if (key == "score_threshold") {

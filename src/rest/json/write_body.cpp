@@ -64,7 +64,7 @@ Result<PointFields> parse_one_point(std::string_view body, const PointId& id, st
 Result<bool> read_selection(std::string_view key, JsonValue& value, const config::LimitSettings& limits,
                             BulkChange& out) {
   if (key == "ids") {
-    ASSIGN_OR_RETURN(out.ids, read_point_ids(value, FieldPath("ids"), limits.max_ids));
+    ASSIGN_OR_RETURN(out.ids, read_point_ids(value, FieldPath("ids"), limits.max_ids, &out.places));
     return true;
   }
   if (key == "filter") {
@@ -105,15 +105,8 @@ Result<void> check_mode_fields(PayloadMode mode, bool has_payload, bool has_keys
   return {};
 }
 
-Result<std::vector<std::string>> read_keys(JsonValue& value, const config::LimitSettings& limits) {
-  const FieldPath path("keys");
-  std::vector<std::string> keys;
-  RETURN_IF_ERROR(for_each_element(value, path, [&](std::size_t index, JsonValue item) -> Result<void> {
-    if (index >= limits.max_ids) return too_many(path, limits.max_ids);
-    ASSIGN_OR_RETURN(auto key, read_string(item, path.at(index)));
-    keys.push_back(std::move(key));
-    return {};
-  }));
+Result<std::vector<std::string>> read_keys(JsonValue& value) {
+  ASSIGN_OR_RETURN(auto keys, read_payload_paths(value, FieldPath("keys")));
   if (keys.empty()) return invalid_field("keys", "must not be empty");
   return keys;
 }
@@ -125,8 +118,7 @@ bool condition_holds_for_all(const Condition& condition) {
 
 }  // namespace
 
-Result<std::vector<WriteOp>> parse_upsert(std::string_view body, std::uint32_t dimension,
-                                          const config::LimitSettings& limits) {
+Result<WriteOps> parse_upsert(std::string_view body, std::uint32_t dimension, const config::LimitSettings& limits) {
   const FieldPath path("vectors");
   std::vector<WriteOp> ops;
   bool present = false;
@@ -145,8 +137,7 @@ Result<std::vector<WriteOp>> parse_upsert(std::string_view body, std::uint32_t d
   }));
   if (!present) return missing_field(path);
   if (ops.empty()) return invalid_field("vectors", "must not be empty");
-  keep_last_per_id(ops);
-  return ops;
+  return WriteOps(std::move(ops));
 }
 
 Result<WriteOp> parse_put(std::string_view body, const PointId& id, std::uint32_t dimension,
@@ -189,7 +180,7 @@ Result<BulkChange> parse_payload_change(std::string_view body, const config::Lim
       if (key == "payload") {
         ASSIGN_OR_RETURN(change.op.payload, read_payload(value, FieldPath("payload"), limits));
       } else if (key == "keys") {
-        ASSIGN_OR_RETURN(change.op.keys, read_keys(value, limits));
+        ASSIGN_OR_RETURN(change.op.keys, read_keys(value));
         has_keys = true;
       } else if (key == "mode") {
         ASSIGN_OR_RETURN(change.op.mode, read_mode(value));
@@ -205,18 +196,17 @@ Result<BulkChange> parse_payload_change(std::string_view body, const config::Lim
   return change;
 }
 
-void keep_last_per_id(std::vector<WriteOp>& ops) {
+WriteOps::WriteOps(std::vector<WriteOp> all) : ops(std::move(all)) {
   std::unordered_map<PointId, std::size_t, PointIdHash> last;
   last.reserve(ops.size());
   for (std::size_t i = 0; i < ops.size(); ++i) last.insert_or_assign(ops[i].id, i);
-  if (last.size() == ops.size()) return;
-  std::size_t kept = 0;
+  places.reserve(last.size());
   for (std::size_t i = 0; i < ops.size(); ++i) {
     if (last.at(ops[i].id) != i) continue;
-    if (kept != i) ops[kept] = std::move(ops[i]);
-    ++kept;
+    if (places.size() != i) ops[places.size()] = std::move(ops[i]);
+    places.push_back(i);
   }
-  ops.resize(kept);
+  ops.resize(places.size());
 }
 
 bool holds_for_all(const Filter& filter) {

@@ -11,9 +11,16 @@
 
 namespace vectorizer::rest {
 
-/// The body of POST …/vectors, checked whole: one upsert for each id, in order; the last mention of an id wins.
-Result<std::vector<WriteOp>> parse_upsert(std::string_view body, std::uint32_t dimension,
-                                          const config::LimitSettings& limits);
+/// The operations of a request, one for each id, and where each stood in it.
+struct WriteOps {
+  std::vector<WriteOp> ops;
+  std::vector<std::size_t> places;
+
+  explicit WriteOps(std::vector<WriteOp> all);  ///< keeps of those with one id the last, in its place
+};
+
+/// The body of POST …/vectors, checked whole: the last mention of an id wins.
+Result<WriteOps> parse_upsert(std::string_view body, std::uint32_t dimension, const config::LimitSettings& limits);
 /// The body of PUT …/vectors/{id}.
 Result<WriteOp> parse_put(std::string_view body, const PointId& id, std::uint32_t dimension,
                           const config::LimitSettings& limits);
@@ -24,6 +31,7 @@ Result<WriteOp> parse_patch(std::string_view body, const PointId& id, std::uint3
 /// A change to many points: named by id, or by a filter. Exactly one of the two is there.
 struct BulkChange {
   std::optional<std::vector<PointId>> ids;
+  std::vector<std::size_t> places;  ///< of the ids in the request
   std::optional<Filter> filter;
   WriteOp op;  ///< its id is to be filled in
 };
@@ -32,8 +40,6 @@ Result<BulkChange> parse_delete(std::string_view body, const config::LimitSettin
 /// The body of POST …/vectors/payload.
 Result<BulkChange> parse_payload_change(std::string_view body, const config::LimitSettings& limits);
 
-/// Keeps of the operations with one id the last, in its place.
-void keep_last_per_id(std::vector<WriteOp>& ops);
 /// Whether a filter holds for every point because it has no condition, at any depth of groups.
 bool holds_for_all(const Filter& filter);
 

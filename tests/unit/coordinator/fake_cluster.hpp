@@ -2,8 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <map>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
 #include <vector>
@@ -39,7 +41,7 @@ class ScriptedPeer final : public peer::Peer {
       if (const auto failing = failures.find(write.shard); failing != failures.end()) {
         replies.push_back({write.shard, failing->second});
       } else {
-        replies.push_back({write.shard, std::vector(write.ops.size(), WriteOutcome::kApplied)});
+        replies.push_back({write.shard, std::vector(write.ops.size(), WriteOutcome::kApplied), sequences[write.shard]});
       }
     }
     return replies;
@@ -73,8 +75,17 @@ class ScriptedPeer final : public peer::Peer {
                                         std::size_t) override {
     return std::vector<PointId>{};
   }
-  Result<std::vector<peer::ShardReport>> report() override { return std::vector<peer::ShardReport>{}; }
+  Result<std::vector<peer::ShardReport>> report() override {
+    std::vector<peer::ShardReport> reports;
+    for (const auto& [shard, sequence] : sequences) {
+      auto& report = reports.emplace_back();
+      report.shard = shard;
+      report.sequence = sequence;
+    }
+    return reports;
+  }
 
+  std::map<ShardId, std::uint64_t> sequences;
   std::map<ShardId, Error> failures;
   std::map<ShardId, std::vector<ScoredPoint>> hits;
   std::map<ShardId, peer::ShardPage> pages;

@@ -65,9 +65,12 @@ class MapData final : public coordinator::DataPlane {
     if (collection != "docs") return MapAdmin::missing(collection);
     return coordinator::CollectionShape{dimension, Metric::kDot};
   }
-  Result<coordinator::WriteReport> write(const std::string&, std::vector<WriteOp> ops) override {
+  Result<coordinator::WriteReport> write(const std::string&, std::vector<WriteOp> ops,
+                                         std::vector<std::size_t> places) override {
     if (write_error) return *write_error;
     coordinator::WriteReport report;
+    report.positions = positions;
+    written_places = std::move(places);
     for (const auto& op : ops) apply(op, report);
     written = std::move(ops);
     return report;
@@ -83,6 +86,11 @@ class MapData final : public coordinator::DataPlane {
       apply(op, report);
     }
     return report;
+  }
+  Result<void> check_session(const std::string&, const ShardPositions& session) const override {
+    sessions.push_back(session);
+    if (session_error) return *session_error;
+    return {};
   }
   Result<coordinator::SearchReply> search(const std::string&, const SearchQuery& query) const override {
     searched.push_back(query);
@@ -135,7 +143,10 @@ class MapData final : public coordinator::DataPlane {
   std::vector<WriteOp> written;
   mutable std::vector<SearchQuery> searched;
   mutable ScrollQuery scrolled;
-  std::optional<Error> write_error, search_error;
+  std::optional<Error> write_error, search_error, session_error;
+  ShardPositions positions;  ///< what a write reports
+  std::vector<std::size_t> written_places;
+  mutable std::vector<ShardPositions> sessions;  ///< that were checked
   std::size_t search_error_at = 1;
   std::vector<coordinator::ShardFailure> failures;
 
@@ -195,7 +206,7 @@ class OneNode final : public coordinator::ClusterView {
   std::vector<coordinator::ShardView> shards() const override { return all_shards; }
   std::uint64_t metadata_version() const override { return 41; }
   std::string metadata_digest() const override { return "abcd"; }
-  std::vector<std::string> not_ready() const override { return {}; }
+  std::vector<std::string> not_ready() const override { return problems; }
   Result<coordinator::NodeView> add_node(const coordinator::NodeView& node) override {
     if (node.id.value() == "node-1") return Error{ErrorType::kNodeAlreadyExists, "exists"}.with("node", "node-1");
     return node;
@@ -212,6 +223,7 @@ class OneNode final : public coordinator::ClusterView {
   std::vector<coordinator::Migration> migrations() const override { return moving; }
 
   NodeId lead{"node-1"};
+  std::vector<std::string> problems;
   std::vector<coordinator::NodeView> members;
   std::vector<coordinator::ShardView> all_shards;
   std::vector<coordinator::Migration> moving;

@@ -59,16 +59,6 @@ TEST(Cursor, RefusesEveryOtherVersionLengthAndText) {
   EXPECT_FALSE(decode_cursor(std::string(5000, 'A')));
 }
 
-TEST(SessionToken, NamesItsCollection) {
-  const auto collection = decode_session_token(encode_session_token("docs"));
-  ASSERT_TRUE(collection);
-  EXPECT_EQ(*collection, "docs");
-  for (const auto& token :
-       {std::string("docs"), encode_base64url("\x01"), encode_base64url("\x01.."), std::string(5000, 'A')}) {
-    EXPECT_FALSE(decode_session_token(token)) << token;
-  }
-}
-
 TEST(FieldPath, SpellsMembersAndIndexes) {
   const FieldPath root;
   const FieldPath list("vectors");

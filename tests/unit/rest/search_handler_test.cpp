@@ -105,6 +105,19 @@ TEST_F(SearchRoutes, ATimeoutIs504AndInABatchOneEntry) {
   EXPECT_TRUE(batch.body["results"][1].contains("results"));
 }
 
+TEST_F(SearchRoutes, ABatchStopsAnsweringAtTheSizeOfAReply) {
+  server.max_reply_bytes = 2000;
+  add(PointId(3), {9, 0, 0}, R"({"long":")" + std::string(1000, 'x') + R"("})");
+  const std::string one = R"({"vector":[1,0,0],"limit":1})";
+  const auto reply = post(kBatch, R"({"searches":[)" + one + "," + one + R"(,{"vector":[-1,0,0],"limit":1}]})");
+  ASSERT_EQ(reply.status, 200) << reply.text;
+  EXPECT_TRUE(reply.body["results"][0].contains("results"));
+  EXPECT_EQ(reply.body["results"][1]["error"]["error_type"], "payload_too_large");
+  EXPECT_EQ(reply.body["results"][1]["error"]["details"]["limit_bytes"], 2000);
+  EXPECT_TRUE(reply.body["results"][2].contains("results"));
+  EXPECT_EQ(data.searched[0].projection.max_bytes, 2000U);
+}
+
 TEST_F(SearchRoutes, BinaryBody) {
   std::string body("VZS1\2\0\0\0\3\0\0\0\0\0\0\0", 16);
   const float query[] = {1, 0, 0};

@@ -181,14 +181,37 @@ TEST_F(VectorRoutes, ScrollVisitsEveryIdOnceInOrder) {
 }
 
 TEST_F(VectorRoutes, AWriteGivesATokenThatReadsAccept) {
+  data.positions = {{ShardId(3), {.sequence = 7, .term = 2}}};
   const auto reply = call(Method::kPut, kOne, R"({"vector":[1,2,3]})");
   session_token = reply.header("X-Session-Token");
   ASSERT_FALSE(session_token.empty());
   EXPECT_EQ(call(Method::kGet, kOne).status, 200);
+  EXPECT_EQ(data.sessions.back(), data.positions);
+
+  // The next write of the session adds to it; writes themselves wait for nothing.
+  data.positions = {{ShardId(3), {.sequence = 6, .term = 3}}, {ShardId(4), {.sequence = 1, .term = 1}}};
+  session_token = call(Method::kDelete, kOne).header("X-Session-Token");
+  EXPECT_EQ(data.sessions.size(), 1U);
+  EXPECT_EQ(post(kAll + "/count", "{}").status, 200);
+  EXPECT_EQ(data.sessions.back(),
+            (ShardPositions{{ShardId(3), {.sequence = 7, .term = 3}}, {ShardId(4), {.sequence = 1, .term = 1}}}));
+
+  data.session_error = Error{ErrorType::kSessionLost, "lost"}.with("shard_id", 3);
+  for (const auto* read : {"/get", "/scroll", "/count"}) {
+    EXPECT_EQ(post(kAll + read, R"({"ids":[]})").status, 409) << read;
+  }
+  EXPECT_EQ(call(Method::kGet, kOne).body["error_type"], "session_lost");
   session_token = "made up";
   const auto refused = call(Method::kGet, kOne);
   EXPECT_EQ(refused.status, 400);
   EXPECT_EQ(refused.body["details"]["field"], "X-Session-Token");
+}
+
+TEST_F(VectorRoutes, OperationsKnowTheirPlaceInTheRequest) {
+  post(kAll, R"({"vectors":[{"id":1,"vector":[1,2,3]},{"id":2,"vector":[1,2,3]},{"id":1,"vector":[4,5,6]}]})");
+  EXPECT_EQ(data.written_places, (std::vector<std::size_t>{1, 2}));
+  post(kAll + "/delete", R"({"ids":[7,7,1,7,2]})");
+  EXPECT_EQ(data.written_places, (std::vector<std::size_t>{0, 2, 4}));
 }
 
 TEST_F(VectorRoutes, AFailedWriteIsPassedOn) {
@@ -336,6 +359,12 @@ TEST_F(VectorRoutes, BadInputNamesItsField) {
       {"get ids", post_, kAll + "/get", R"({"ids":[1,true]})", 400, "validation_error", "ids[1]"},
       {"get with_payload", post_, kAll + "/get", R"({"ids":[],"with_payload":1})", 400, "validation_error",
        "with_payload"},
+      {"get with_payload path", post_, kAll + "/get", R"({"ids":[],"with_payload":["a","b..c"]})", 400,
+       "validation_error", "with_payload[1]"},
+      {"scroll with_payload path", post_, kAll + "/scroll", R"({"with_payload":["\"a"]})", 400, "validation_error",
+       "with_payload[0]"},
+      {"keys path", post_, kAll + "/payload", R"({"ids":[1],"keys":["a.",""],"mode":"delete_keys"})", 400,
+       "validation_error", "keys[0]"},
       {"get with_payload keys", post_, kAll + "/get", R"({"ids":[],"with_payload":["a",1]})", 400, "validation_error",
        "with_payload[1]"},
       {"get unknown", post_, kAll + "/get", R"({"ids":[],"withVector":true})", 400, "validation_error", "withVector"},
