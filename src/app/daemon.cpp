@@ -39,13 +39,42 @@ Daemon::~Daemon() {
   stop();
 }
 
-Result<void> Daemon::open() {
+Result<void> Daemon::open_metadata() {
   if (settings_.cluster.enabled) {
-    return Error{
-        ErrorType::kValidation,
-        "cluster.enabled: this build serves a single node; set it to false to run one (the rest of the cluster "
-        "section is accepted as it is)"};
+    ASSIGN_OR_RETURN(member_, ClusterMember::open(settings_, *database_, metrics_));
+    metadata_ = &member_->metadata();
+    return {};
   }
+  const std::filesystem::path raft = std::filesystem::path(settings_.storage.data_dir) / "raft";
+  std::error_code ignored;
+  if (std::filesystem::exists(raft, ignored)) {
+    return Error{ErrorType::kConflict,
+                 fmt::format("'{}' is the data of a node of a cluster; set cluster.enabled to start it",
+                             settings_.storage.data_dir)};
+  }
+  cluster::NodeRecord self;
+  self.id = NodeId(settings_.cluster.node_id);
+  self.address = settings_.server.host;
+  self.grpc_port = 15003;
+  self.rest_port = settings_.server.port;
+  ASSIGN_OR_RETURN(single_log_, consensus::open_single_node_metadata_log(*database_, self));
+  metadata_ = single_log_.get();
+  return {};
+}
+
+node::LocalNodeOptions Daemon::node_options() {
+  node::LocalNodeOptions node;
+  node.self = NodeId(settings_.cluster.node_id);
+  node.data_dir = settings_.storage.data_dir;
+  node.index_threads = or_cores(settings_.index.threads);
+  node.graph_threshold = settings_.index.graph_threshold;
+  node.tail_limit = settings_.index.tail_limit;
+  node.compaction_threshold = settings_.index.compaction_threshold;
+  if (member_) node.replication = member_->replication();
+  return node;
+}
+
+Result<void> Daemon::open() {
   const std::filesystem::path data_dir = settings_.storage.data_dir;
   RETURN_IF_ERROR(make_directory(data_dir));
 
@@ -56,26 +85,22 @@ Result<void> Daemon::open() {
   database.block_cache_bytes = settings_.storage.block_cache_bytes;
   database.min_free_bytes = settings_.storage.min_free_bytes;
   ASSIGN_OR_RETURN(database_, storage::open_database(database, metrics_));
+  RETURN_IF_ERROR(open_metadata());
 
   const NodeId self(settings_.cluster.node_id);
-  ASSIGN_OR_RETURN(metadata_, consensus::open_single_node_metadata_log(
-                                  *database_, {self, settings_.server.host, 15003, settings_.server.port}));
+  node_ = node::make_local_node(node_options(), *database_, *metadata_, metrics_);
+  if (member_) {
+    RETURN_IF_ERROR(member_->start(*node_));
+  } else {
+    metadata_->observe([this](const auto& metadata) { node_->reconcile(metadata); });
+    single_peers_ = std::make_unique<peer::SinglePeerDirectory>(self, *node_);
+  }
+  auto& peers = member_ ? member_->peers() : *single_peers_;
 
-  node::LocalNodeOptions node;
-  node.self = self;
-  node.data_dir = data_dir;
-  node.index_threads = or_cores(settings_.index.threads);
-  node.graph_threshold = settings_.index.graph_threshold;
-  node.tail_limit = settings_.index.tail_limit;
-  node.compaction_threshold = settings_.index.compaction_threshold;
-  node_ = node::make_local_node(std::move(node), *database_, *metadata_, metrics_);
-  metadata_->observe([this](const auto& metadata) { node_->reconcile(metadata); });
-
-  peers_ = std::make_unique<peer::SinglePeerDirectory>(self, *node_);
-  data_ = coordinator::make_data_plane(*metadata_, *peers_, metrics_);
-  collections_ = coordinator::make_collection_admin(*metadata_, *peers_, settings_.limits.max_collections);
-  cluster_ =
-      coordinator::make_cluster_view({self, version(), false, [this] { return problems(); }}, *metadata_, *peers_);
+  data_ = coordinator::make_data_plane(*metadata_, peers, metrics_);
+  collections_ = coordinator::make_collection_admin(*metadata_, peers, settings_.limits.max_collections);
+  cluster_ = coordinator::make_cluster_view({self, version(), settings_.cluster.enabled, [this] { return problems(); }},
+                                            *metadata_, peers);
   node_metrics_ = std::make_unique<NodeMetrics>(metrics_, *cluster_, *collections_, *database_);
 
   ASSIGN_OR_RETURN(server_, rest::start_server({settings_.server, settings_.limits, *collections_, *data_, *cluster_,
@@ -83,11 +108,15 @@ Result<void> Daemon::open() {
                                                 [this] { return database_->disk_free_bytes(); }, version(), commit()}));
   spdlog::info("vectorizer {} ({}) serves http://{}:{} from {}", version(), commit(), settings_.server.host,
                server_->port(), std::filesystem::absolute(data_dir).string());
+  if (member_) spdlog::info("node '{}' listens for other nodes on port {}", self.value(), member_->port());
   return {};
 }
 
 std::vector<std::string> Daemon::problems() const {
   auto lines = node_->problems();
+  if (member_) {
+    for (auto& line : member_->membership().problems()) lines.push_back(std::move(line));
+  }
   if (draining_) lines.emplace_back("draining: the process is stopping");
   return lines;
 }
@@ -95,7 +124,9 @@ std::vector<std::string> Daemon::problems() const {
 bool Daemon::stop() {
   if (draining_.exchange(true)) return true;
   if (server_ && !server_->stop()) return false;
+  if (member_) member_->stop_serving();
   if (node_) node_->stop();
+  if (member_) member_->stop();
   return true;
 }
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "cluster_member.hpp"
 #include "node_metrics.hpp"
 #include "vectorizer/base/metrics.hpp"
 #include "vectorizer/base/result.hpp"
@@ -20,6 +21,8 @@ namespace vectorizer::app {
 /// The whole program: its parts in the order in which they depend on each other, so that destruction is the reverse.
 ///
 ///   database -> metadata log -> local node -> coordinator -> REST
+///
+/// The metadata log is that of a single node, or of a ClusterMember.
 class Daemon {
  public:
   /// Opens everything; when it returns, requests are served.
@@ -34,15 +37,19 @@ class Daemon {
  private:
   explicit Daemon(const config::Settings& settings) : settings_(settings) {}
   Result<void> open();
+  Result<void> open_metadata();
+  node::LocalNodeOptions node_options();
   std::vector<std::string> problems() const;
 
   const config::Settings settings_;
   std::atomic<bool> draining_ = false;
   MetricsRegistry metrics_;
   std::unique_ptr<storage::Database> database_;
-  std::unique_ptr<cluster::MetadataLog> metadata_;
+  std::unique_ptr<ClusterMember> member_;             // null on a single node
+  std::unique_ptr<cluster::MetadataLog> single_log_;  // null in a cluster
+  cluster::MetadataLog* metadata_ = nullptr;          // one of the two
   std::unique_ptr<node::LocalNode> node_;
-  std::unique_ptr<peer::PeerDirectory> peers_;
+  std::unique_ptr<peer::PeerDirectory> single_peers_;  // null in a cluster
   std::unique_ptr<coordinator::DataPlane> data_;
   std::unique_ptr<coordinator::CollectionAdmin> collections_;
   std::unique_ptr<coordinator::ClusterView> cluster_;

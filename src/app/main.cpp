@@ -47,7 +47,14 @@ int serve(const config::Outcome& outcome) {
   auto daemon = Daemon::start(outcome.settings);
   if (!daemon) {
     spdlog::critical("cannot start: {}", daemon.error().message);
-    return daemon.error().type == ErrorType::kValidation ? kExitConfiguration : kExitFailure;
+    switch (daemon.error().type) {
+      case ErrorType::kValidation:
+        return kExitConfiguration;
+      case ErrorType::kConflict:
+        return kExitDamaged;
+      default:
+        return kExitFailure;
+    }
   }
   int signal = 0;
   sigwait(&signals, &signal);

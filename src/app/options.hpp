@@ -11,6 +11,7 @@ namespace vectorizer::app {
 inline constexpr int kExitOk = 0;
 inline constexpr int kExitFailure = 1;
 inline constexpr int kExitUsage = 64;
+inline constexpr int kExitDamaged = 65;  ///< the data directory cannot be used as it is; the text says what to do
 inline constexpr int kExitConfiguration = 78;
 
 enum class Mode : std::uint8_t {

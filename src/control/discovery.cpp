@@ -31,6 +31,12 @@ Result<cluster::ClusterMetadata> first_metadata(const MemberState& state, const 
   const auto known = metadata.nodes.find(self->id);
   const std::uint64_t replaces = known == metadata.nodes.end() ? 0 : known->second.raft_id;
   ASSIGN_OR_RETURN(metadata, cluster::apply(metadata, cluster::UpsertNode{std::move(*self), replaces}));
+  // What a single node holds was made before its disk had a name.
+  for (auto& [id, shard] : metadata.placements) {
+    for (auto& copy : shard.copies) {
+      if (copy.node == hello.node && copy.node_uuid.empty()) copy.node_uuid = hello.uuid;
+    }
+  }
   return metadata;
 }
 

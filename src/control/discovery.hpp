@@ -8,7 +8,7 @@
 
 #include "forming.hpp"
 #include "member_state.hpp"
-#include "periodic.hpp"
+#include "vectorizer/base/periodic.hpp"
 
 namespace vectorizer::control {
 

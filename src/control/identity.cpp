@@ -30,7 +30,7 @@ constexpr std::array<std::pair<IdentityState, std::string_view>, 5> kStates{{
 
 Error damaged(const std::filesystem::path& path, std::string_view why) {
   return Error{
-      ErrorType::kValidation,
+      ErrorType::kConflict,
       fmt::format("identity file '{}' is damaged ({}). This node cannot prove who it is: stop it, empty its data "
                   "directory and start it again; it then joins as a new node and receives its data from the others",
                   path.string(), why)};

@@ -8,8 +8,8 @@
 #include "discovery.hpp"
 #include "member_state.hpp"
 #include "node_record.hpp"
-#include "periodic.hpp"
 #include "supervisor.hpp"
+#include "vectorizer/base/periodic.hpp"
 
 namespace vectorizer::control {
 namespace {
@@ -71,7 +71,7 @@ Result<void> MembershipImpl::start(std::function<LocalState()> local) {
   state_.log.observe([this](const auto& metadata) { watch(metadata); });
   const auto self = state_.identity.current();
   if (self.state == IdentityState::kRemoved) {
-    return Error{ErrorType::kValidation,
+    return Error{ErrorType::kConflict,
                  fmt::format("this node was removed from cluster {}; empty its data directory to let it join again",
                              self.cluster_id)};
   }

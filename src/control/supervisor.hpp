@@ -4,8 +4,8 @@
 #include <string>
 
 #include "member_state.hpp"
-#include "periodic.hpp"
 #include "repair_plan.hpp"
+#include "vectorizer/base/periodic.hpp"
 
 namespace vectorizer::control {
 

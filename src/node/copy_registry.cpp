@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <charconv>
 #include <optional>
 #include <string>
@@ -11,10 +12,14 @@ namespace vectorizer::node {
 namespace {
 
 constexpr std::string_view kPrefix = "copy/";
+constexpr std::string_view kDropPrefix = "copy-drop/";
 constexpr auto kNext = "copy-next";
 
 std::string key_of(const ShardId& shard) {
   return fmt::format("{}{}", kPrefix, shard.value());
+}
+std::string drop_key_of(storage::CopyNumber number) {
+  return fmt::format("{}{}", kDropPrefix, number);
 }
 
 template <typename Number>
@@ -25,6 +30,16 @@ Result<Number> parse(std::string_view key, std::string_view text) {
     return Error{ErrorType::kInternal, fmt::format("local metadata '{}' is damaged: '{}' is not a number", key, text)};
   }
   return number;
+}
+
+Result<LocalCopy> parse_copy(std::string_view key, std::string_view text) {
+  const auto space = text.find(' ');
+  LocalCopy copy;
+  ASSIGN_OR_RETURN(copy.number, parse<storage::CopyNumber>(key, text.substr(0, space)));
+  if (space != std::string_view::npos) {
+    ASSIGN_OR_RETURN(copy.id, parse<std::uint64_t>(key, text.substr(space + 1)));
+  }
+  return copy;
 }
 
 }  // namespace
@@ -38,29 +53,54 @@ Result<CopyRegistry> CopyRegistry::load(storage::Database& database) {
   ASSIGN_OR_RETURN(const auto records, database.list_local(std::string(kPrefix)));
   for (const auto& [key, value] : records) {
     ASSIGN_OR_RETURN(const auto shard, parse<std::uint64_t>(key, std::string_view(key).substr(kPrefix.size())));
-    ASSIGN_OR_RETURN(const auto copy, parse<storage::CopyNumber>(key, value));
+    ASSIGN_OR_RETURN(const auto copy, parse_copy(key, value));
     registry.copies_.emplace(ShardId(shard), copy);
+  }
+  ASSIGN_OR_RETURN(const auto drops, database.list_local(std::string(kDropPrefix)));
+  for (const auto& [key, value] : drops) {
+    ASSIGN_OR_RETURN(const auto number,
+                     parse<storage::CopyNumber>(key, std::string_view(key).substr(kDropPrefix.size())));
+    RETURN_IF_ERROR(registry.discard(number));
   }
   return registry;
 }
 
-Result<storage::CopyNumber> CopyRegistry::allocate(const ShardId& shard) {
-  const auto copy = next_;
-  // The counter first: a crash in between wastes a number and reuses none.
-  RETURN_IF_ERROR(database_->put_local(kNext, std::to_string(copy + 1)));
+Result<storage::CopyNumber> CopyRegistry::allocate() {
+  const auto number = next_;
+  // Until it is recorded, a crash leaves it to be dropped.
+  const std::array writes{storage::LocalWrite{kNext, std::to_string(number + 1)},
+                          storage::LocalWrite{drop_key_of(number), ""}};
+  RETURN_IF_ERROR(database_->write_local(writes));
   ++next_;
-  RETURN_IF_ERROR(database_->put_local(key_of(shard), std::to_string(copy)));
+  return number;
+}
+
+Result<void> CopyRegistry::record(const ShardId& shard, const LocalCopy& copy) {
+  const auto before = copies_.find(shard);
+  const bool replaces = before != copies_.end() && before->second.number != copy.number;
+  std::vector<storage::LocalWrite> writes{{key_of(shard), fmt::format("{} {}", copy.number, copy.id)},
+                                          {drop_key_of(copy.number), std::nullopt}};
+  if (replaces) writes.push_back({drop_key_of(before->second.number), ""});
+  RETURN_IF_ERROR(database_->write_local(writes));
+  const auto old = replaces ? std::optional(before->second.number) : std::nullopt;
   copies_[shard] = copy;
-  return copy;
+  return old ? discard(*old) : Result<void>();
 }
 
 Result<void> CopyRegistry::drop(const ShardId& shard) {
   const auto found = copies_.find(shard);
   if (found == copies_.end()) return {};
-  RETURN_IF_ERROR(database_->drop_store(found->second));
-  RETURN_IF_ERROR(database_->delete_local(key_of(shard)));
+  const auto number = found->second.number;
+  const std::array writes{storage::LocalWrite{key_of(shard), std::nullopt},
+                          storage::LocalWrite{drop_key_of(number), ""}};
+  RETURN_IF_ERROR(database_->write_local(writes));
   copies_.erase(found);
-  return {};
+  return discard(number);
+}
+
+Result<void> CopyRegistry::discard(storage::CopyNumber number) {
+  RETURN_IF_ERROR(database_->drop_store(number));
+  return database_->delete_local(drop_key_of(number));
 }
 
 }  // namespace vectorizer::node

@@ -8,26 +8,38 @@
 
 namespace vectorizer::node {
 
-/// Which copies this node holds on disk: shard id -> copy number, in the database's local metadata. A number is never
-/// given out twice, so that the keys of a dropped copy cannot come back to life. Not thread-safe.
+/// A copy on this node's disk.
+struct LocalCopy {
+  storage::CopyNumber number = 0;
+  std::uint64_t id = 0;  ///< in the metadata; 0 for one that was made before copies had ids
+};
+
+/// Which copies this node holds on disk, in the database's local metadata. A number is never given out twice, so that
+/// the keys of a dropped copy cannot come back to life. Not thread-safe.
 ///
-///   "copy/<shard id>"  -> decimal copy number
-///   "copy-next"        -> decimal, the next number to give out
+///   "copy/<shard id>"   -> "<number>" or "<number> <copy id>", decimal
+///   "copy-next"         -> decimal, the next number to give out
+///   "copy-drop/<number>" -> empty: its data goes at the next start, if it has not gone already
 class CopyRegistry {
  public:
+  /// Also ends the drops that a crash has interrupted.
   static Result<CopyRegistry> load(storage::Database& database);
 
-  const std::map<ShardId, storage::CopyNumber>& copies() const { return copies_; }
-  /// Records a new copy of `shard`; durable when it returns.
-  Result<storage::CopyNumber> allocate(const ShardId& shard);
-  /// Drops a copy's data, then its record: a crash in between drops it again.
+  const std::map<ShardId, LocalCopy>& copies() const { return copies_; }
+  /// A number that nothing has been written under.
+  Result<storage::CopyNumber> allocate();
+  /// From here on `copy` is what this node holds of `shard`, durably; what it held before is dropped.
+  Result<void> record(const ShardId& shard, const LocalCopy& copy);
+  /// Forgets the copy and drops its data: a crash in between drops it at the next start.
   Result<void> drop(const ShardId& shard);
+  /// Drops what was written under an allocated number that is not recorded.
+  Result<void> discard(storage::CopyNumber number);
 
  private:
   explicit CopyRegistry(storage::Database& database) : database_(&database) {}
 
   storage::Database* database_;
-  std::map<ShardId, storage::CopyNumber> copies_;
+  std::map<ShardId, LocalCopy> copies_;
   storage::CopyNumber next_ = 1;
 };
 

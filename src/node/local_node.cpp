@@ -3,24 +3,32 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <atomic>
-#include <future>
 #include <latch>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <system_error>
 
+#include "checkpoint_fetches.hpp"
+#include "copy_opener.hpp"
 #include "copy_registry.hpp"
+#include "hosted_copy.hpp"
 #include "maintenance.hpp"
 #include "vectorizer/base/lane.hpp"
 #include "vectorizer/base/log.hpp"
 #include "vectorizer/base/published.hpp"
+#include "vectorizer/replication/checkpoint_receiver.hpp"
 #include "vectorizer/shard/shard.hpp"
 
 namespace vectorizer::node {
 namespace {
 
-using Shards = Maintenance::Shards;
+using cluster::ClusterMetadata;
+using cluster::CopyRecord;
+using cluster::CopyRole;
+using cluster::ShardPlacement;
+using Metadata = std::shared_ptr<const ClusterMetadata>;
+using Hosted = std::shared_ptr<const HostedCopy>;
 
 Error unavailable(const ShardId& shard, const NodeId& node) {
   return Error{ErrorType::kShardUnavailable,
@@ -37,228 +45,404 @@ class LocalNodeImpl final : public LocalNode {
         database_(database),
         metadata_(metadata),
         shard_metrics_(registry),
-        shards_(std::make_shared<const Shards>()),
+        heartbeat_(options_.replication
+                       ? std::make_unique<replication::Heartbeat>(replication::HeartbeatOptions{}, registry)
+                       : nullptr),
+        opener_(options_, database_, metadata_, shard_metrics_, heartbeat_.get(),
+                [this](const ShardId& shard, std::uint64_t copy, const NodeId& primary, std::uint64_t term) {
+                  fetches_.start(shard, [=, this] { fetch_checkpoint(shard, copy, primary, term); });
+                }),
+        copies_(std::make_shared<const HostedCopies>()),
+        shards_(std::make_shared<const Maintenance::Shards>()),
         write_lane_("shard-write", options_.write_threads, kWriteQueue),
         maintenance_(options_.index_threads, [this] { return shards_.get(); }) {}
 
   ~LocalNodeImpl() override { stop(); }
 
-  void reconcile(const std::shared_ptr<const cluster::ClusterMetadata>& metadata) override;
+  void reconcile(const Metadata& metadata) override;
   std::vector<std::string> problems() const override;
+  std::vector<peer::CopyStatus> copies() const override;
   void stop() override;
 
   std::vector<peer::ShardWriteReply> write(std::vector<peer::ShardWrite> writes) override;
   std::vector<peer::ShardSearchReply> search(std::span<const ShardId> shards, const SearchQuery& query) override;
   Result<std::vector<std::optional<Point>>> get(const ShardId& shard, std::span<const PointId> ids,
                                                 const Projection& what) override {
-    const auto found = find(shard);
-    if (!found) return unavailable(shard, options_.self);
-    return found->get(ids, what);
+    return read(shard, [&](const shard::Shard& found) { return found.get(ids, what); });
+  }
+  Result<std::uint64_t> sequence(const ShardId& shard) override {
+    return read(shard, [](const shard::Shard& found) -> Result<std::uint64_t> { return found.stats().sequence; });
   }
   Result<peer::ShardPage> scroll(const ShardId& shard, const ScrollQuery& query) override {
-    const auto found = find(shard);
-    if (!found) return unavailable(shard, options_.self);
-    ASSIGN_OR_RETURN(auto page, found->scroll(query));
-    return peer::ShardPage{std::move(page.points), page.complete};
+    return read(shard, [&](const shard::Shard& found) -> Result<peer::ShardPage> {
+      ASSIGN_OR_RETURN(auto page, found.scroll(query));
+      return peer::ShardPage{std::move(page.points), page.complete};
+    });
   }
   Result<std::uint64_t> count(const ShardId& shard, const std::optional<Filter>& filter) override {
-    const auto found = find(shard);
-    if (!found) return unavailable(shard, options_.self);
-    return found->count(filter);
+    return read(shard, [&](const shard::Shard& found) { return found.count(filter); });
   }
   Result<std::vector<PointId>> matching(const ShardId& shard, const Filter& filter, const std::optional<PointId>& after,
                                         std::size_t limit) override {
-    const auto found = find(shard);
-    if (!found) return unavailable(shard, options_.self);
-    return found->matching(filter, after, limit);
+    return read(shard, [&](const shard::Shard& found) { return found.matching(filter, after, limit); });
   }
   Result<std::vector<peer::ShardReport>> report() override;
-  Result<std::uint64_t> sequence(const ShardId& shard) override {
-    const auto found = find(shard);
-    if (!found) return unavailable(shard, options_.self);
-    return found->stats().sequence;
-  }
+
+  void replicate(peer::ReplicateRequest request, OnReply on_reply) override;
+  Result<void> fetch_checkpoint(const ShardId& shard, std::uint64_t term, peer::CheckpointSink& sink) override;
 
  private:
   static constexpr std::size_t kWriteQueue = 1U << 16;
 
-  std::shared_ptr<shard::Shard> find(const ShardId& shard) const {
-    const auto shards = shards_.get();
-    const auto found = shards->find(shard);
-    return found == shards->end() ? nullptr : found->second;
+  Hosted find(const ShardId& shard) const {
+    const auto copies = copies_.get();
+    const auto found = copies->find(shard);
+    return found == copies->end() ? nullptr : found->second;
   }
-  std::filesystem::path directory_of(const ShardId& shard) const {
-    return options_.data_dir / "index" / std::to_string(shard.value());
+  /// A read of what the primary has acknowledged: allowed before it, and still allowed after it.
+  template <typename Read>
+  auto read(const ShardId& shard, const Read& what) const -> decltype(what(std::declval<const shard::Shard&>())) {
+    const auto hosted = find(shard);
+    if (!hosted) return unavailable(shard, options_.self);
+    if (!hosted->group) return what(*hosted->shard);
+    RETURN_IF_ERROR(hosted->group->readable(replication::ReadConsistency::kPrimary));
+    auto result = what(*hosted->shard);
+    RETURN_IF_ERROR(hosted->group->readable(replication::ReadConsistency::kPrimary));
+    return result;
   }
+  Result<std::vector<ScoredPoint>> search_one(const ShardId& shard, const SearchQuery& query) const;
   peer::ShardWriteReply write_one(const peer::ShardWrite& write);
-  void drop_unwanted(const cluster::ClusterMetadata& metadata, Shards& shards);
-  void open_wanted(const cluster::ClusterMetadata& metadata, Shards& shards);
-  Result<std::shared_ptr<shard::Shard>> open_copy(const cluster::ClusterMetadata& metadata,
-                                                  const cluster::ShardPlacement& placement,
-                                                  const cluster::CopyRecord& own);
-  void join_in_sync_sets();
+
+  /// The copy that the metadata gives to this disk.
+  const CopyRecord* mine(const ShardPlacement& placement) const;
+  Result<void> load_registry();
+  void publish(HostedCopies copies);
+  void close_unwanted(const ClusterMetadata& metadata, HostedCopies& copies);
+  void open_wanted(const ClusterMetadata& metadata, HostedCopies& copies);
+  Result<Hosted> open_copy(const ClusterMetadata& metadata, const ShardPlacement& placement, const CopyRecord& copy);
+  void drop_unwanted(const ClusterMetadata& metadata);
+  void remove_leftover_directories() const;
+  void open_shards_led_here(const ClusterMetadata& metadata);
+  void note(const ShardId& shard, std::string problem);
+
+  void fetch_checkpoint(const ShardId& shard, std::uint64_t copy, const NodeId& primary, std::uint64_t term);
+  Result<void> receive(const ShardId& shard, const NodeId& primary, std::uint64_t term, storage::CopyNumber number);
+  Result<void> go_live(const ShardId& shard, std::uint64_t copy, storage::CopyNumber number);
 
   const LocalNodeOptions options_;
   storage::Database& database_;
   cluster::MetadataLog& metadata_;
   shard::ShardMetrics shard_metrics_;
+  const std::unique_ptr<replication::Heartbeat> heartbeat_;  // null on a single node
+  CopyOpener opener_;
 
-  std::mutex reconcile_mutex_;  // one reconciliation at a time; guards copies_
-  std::optional<CopyRegistry> copies_;
+  std::mutex reconcile_mutex_;  // one reconciliation at a time; guards registry_ and what copies_ is set to
+  std::optional<CopyRegistry> registry_;
   std::uint64_t reconciled_epoch_ = 0;
-  std::atomic<bool> joining_{false};  // a thread is in join_in_sync_sets
 
   mutable std::mutex problems_mutex_;
-  std::map<ShardId, std::string> problems_;  // guarded by problems_mutex_
-  std::string registry_problem_;             // likewise; empty when there is none
+  std::map<ShardId, std::string> problems_;       // guarded by problems_mutex_
+  std::map<ShardId, peer::CopyStatus> not_open_;  // likewise: copies that could not be opened, as beats report them
+  std::string registry_problem_;                  // likewise; empty when there is none
 
-  Published<Shards> shards_;
+  Published<HostedCopies> copies_;
+  Published<Maintenance::Shards> shards_;
   Lane write_lane_;
+  CheckpointFetches fetches_;
   Maintenance maintenance_;
 };
 
-void LocalNodeImpl::reconcile(const std::shared_ptr<const cluster::ClusterMetadata>& metadata) {
+// ---- The copies of this node, as the metadata says ----
+
+void LocalNodeImpl::reconcile(const Metadata& metadata) {
   {
     const std::lock_guard lock(reconcile_mutex_);
     if (metadata->epoch < reconciled_epoch_) return;
     reconciled_epoch_ = metadata->epoch;
-    if (!copies_) {
-      auto loaded = CopyRegistry::load(database_);
-      if (!loaded) {
-        auto text = fmt::format("cannot read which shards this node holds: {}", loaded.error().message);
-        spdlog::error("{}", text);
-        const std::lock_guard problems_lock(problems_mutex_);
-        registry_problem_ = std::move(text);
-        return;
-      }
-      copies_.emplace(std::move(*loaded));
-      const std::lock_guard problems_lock(problems_mutex_);
-      registry_problem_.clear();
-    }
-    auto shards = std::make_shared<Shards>(*shards_.get());
-    open_wanted(*metadata, *shards);
-    // Published before the unwanted data is dropped, so that nobody starts to use a shard that goes away.
-    auto kept = std::make_shared<Shards>(*shards);
-    std::erase_if(*kept, [&](const auto& item) { return metadata->placements.count(item.first) == 0; });
-    shards_.set(kept);
-    drop_unwanted(*metadata, *shards);
+    if (auto loaded = load_registry(); !loaded) return;
+    auto copies = *copies_.get();
+    close_unwanted(*metadata, copies);
+    open_wanted(*metadata, copies);
+    publish(std::move(copies));
+    drop_unwanted(*metadata);
   }
-  join_in_sync_sets();
+  open_shards_led_here(*metadata);
   maintenance_.poke();
 }
 
-/// Proposes OpenCopy for every copy that was created empty. Its own proposals call reconcile() again: the one that
-/// began goes on with what they decided.
-void LocalNodeImpl::join_in_sync_sets() {
-  std::uint64_t seen = 0;
-  do {
-    if (joining_.exchange(true)) return;
-    const auto metadata = metadata_.current();
-    const auto shards = shards_.get();
-    seen = metadata->epoch;
-    for (const auto& [id, shard] : *shards) {
-      const auto now = metadata_.current();
-      const auto placement = now->placements.find(id);
-      if (placement == now->placements.end()) continue;
-      const auto* own = placement->second.copy_on(options_.self);
-      if (own == nullptr || own->role != cluster::CopyRole::kInit) continue;
-      const cluster::OpenCopy command{id, placement->second.term, placement->second.isr_version, options_.self};
-      if (auto decided = metadata_.propose(command); !decided) {
-        spdlog::error("shard {}: its new copy could not join: {}", id.value(), decided.error().message);
-      } else {
-        seen = (*decided)->epoch;
-      }
-    }
-    joining_.store(false);
-  } while (metadata_.current()->epoch > seen);  // what others decided meanwhile was left to this thread
+Result<void> LocalNodeImpl::load_registry() {
+  if (registry_) return {};
+  auto loaded = CopyRegistry::load(database_);
+  const std::lock_guard lock(problems_mutex_);
+  if (!loaded) {
+    registry_problem_ = fmt::format("cannot read which shards this node holds: {}", loaded.error().message);
+    spdlog::error("{}", registry_problem_);
+    return loaded.error();
+  }
+  registry_problem_.clear();
+  registry_.emplace(std::move(*loaded));
+  remove_leftover_directories();
+  return {};
 }
 
-void LocalNodeImpl::open_wanted(const cluster::ClusterMetadata& metadata, Shards& shards) {
+/// Of copies that a crash kept from being removed whole.
+void LocalNodeImpl::remove_leftover_directories() const {
+  std::set<std::string> wanted;
+  for (const auto& [shard, copy] : registry_->copies()) wanted.insert(std::to_string(copy.number));
+  std::error_code problem;
+  for (const auto& entry : std::filesystem::directory_iterator(options_.data_dir / "index", problem)) {
+    std::error_code ignored;
+    if (!wanted.contains(entry.path().filename().string())) std::filesystem::remove_all(entry.path(), ignored);
+  }
+}
+
+const CopyRecord* LocalNodeImpl::mine(const ShardPlacement& placement) const {
+  const auto* copy = placement.copy_on(options_.self);
+  const bool other_disk = copy != nullptr && options_.replication && copy->node_uuid != options_.replication->node_uuid;
+  return other_disk ? nullptr : copy;
+}
+
+void LocalNodeImpl::publish(HostedCopies copies) {
+  auto shards = std::make_shared<Maintenance::Shards>();
+  for (const auto& [id, hosted] : copies) shards->emplace(id, hosted->shard);
+  copies_.set(std::make_shared<const HostedCopies>(std::move(copies)));
+  shards_.set(std::move(shards));
+}
+
+void LocalNodeImpl::note(const ShardId& shard, std::string problem) {
+  const std::lock_guard lock(problems_mutex_);
+  if (problem.empty()) {
+    problems_.erase(shard);
+    not_open_.erase(shard);
+    return;
+  }
+  if (problems_[shard] != problem) spdlog::error("{}", problem);
+  problems_[shard] = std::move(problem);
+}
+
+void LocalNodeImpl::close_unwanted(const ClusterMetadata& metadata, HostedCopies& copies) {
+  std::erase_if(copies, [&](const auto& item) {
+    const auto placement = metadata.placements.find(item.first);
+    const auto* copy = placement == metadata.placements.end() ? nullptr : mine(placement->second);
+    if (copy != nullptr && copy->id == item.second->id) return false;
+    opener_.close(*item.second);
+    return true;
+  });
+}
+
+void LocalNodeImpl::open_wanted(const ClusterMetadata& metadata, HostedCopies& copies) {
   for (const auto& [id, placement] : metadata.placements) {
-    const auto* own = placement.copy_on(options_.self);
-    if (own == nullptr) continue;
-    if (const auto open = shards.find(id); open != shards.end()) {
-      open->second->reconfigure(metadata.find(placement.collection)->config);
+    const auto* copy = mine(placement);
+    if (copy == nullptr) continue;
+    if (const auto open = copies.find(id); open != copies.end()) {
+      open->second->shard->reconfigure(metadata.find(placement.collection)->config);
+      if (open->second->group) open->second->group->reconcile(placement);
       continue;
     }
-    auto shard = open_copy(metadata, placement, *own);
-    const std::lock_guard lock(problems_mutex_);
-    if (shard) {
-      problems_.erase(id);
-      shards.emplace(id, std::move(*shard));
-    } else {
-      auto text =
-          fmt::format("shard {} of collection '{}': {}", id.value(), placement.collection, shard.error().message);
-      if (problems_[id] != text) spdlog::error("{}", text);
-      problems_[id] = std::move(text);
+    auto hosted = open_copy(metadata, placement, *copy);
+    if (hosted) {
+      copies.emplace(id, std::move(*hosted));
+      note(id, "");
+      continue;
     }
+    note(id, fmt::format("shard {} of collection '{}': {}", id.value(), placement.collection, hosted.error().message));
+    const std::lock_guard lock(problems_mutex_);
+    auto& status = not_open_[id];
+    status.shard = id;
+    status.copy = copy->id;
+    status.failed = true;
   }
 }
 
-Result<std::shared_ptr<shard::Shard>> LocalNodeImpl::open_copy(const cluster::ClusterMetadata& metadata,
-                                                               const cluster::ShardPlacement& placement,
-                                                               const cluster::CopyRecord& own) {
-  const auto known = copies_->copies().find(placement.shard);
-  storage::CopyNumber copy = 0;
-  if (known != copies_->copies().end()) {
-    copy = known->second;
-  } else if (own.role == cluster::CopyRole::kInit) {
-    ASSIGN_OR_RETURN(copy, copies_->allocate(placement.shard));
-  } else {
+Result<Hosted> LocalNodeImpl::open_copy(const ClusterMetadata& metadata, const ShardPlacement& placement,
+                                        const CopyRecord& copy) {
+  const auto& config = metadata.find(placement.collection)->config;
+  const auto known = registry_->copies().find(placement.shard);
+  const bool held = known != registry_->copies().end() && (known->second.id == copy.id || known->second.id == 0);
+  if (held) return opener_.open(config, placement, copy, known->second.number);
+  if (copy.role != CopyRole::kInit && copy.role != CopyRole::kRecovering) {
     return Error{ErrorType::kShardUnavailable, "its data is not in the data directory (lost)"};
   }
-  shard::ShardOptions options;
-  options.id = placement.shard;
-  options.collection = metadata.find(placement.collection)->config;
-  options.directory = directory_of(placement.shard);
-  options.graph_threshold = options_.graph_threshold;
-  options.tail_limit = options_.tail_limit;
-  options.compaction_threshold = options_.compaction_threshold;
-  ASSIGN_OR_RETURN(auto shard, shard::open_shard(std::move(options), database_.open_store(copy), shard_metrics_));
-  return std::shared_ptr<shard::Shard>(std::move(shard));
+  ASSIGN_OR_RETURN(const auto number, registry_->allocate());
+  RETURN_IF_ERROR(registry_->record(placement.shard, {number, copy.id}));
+  return opener_.open(config, placement, copy, number);
 }
 
-void LocalNodeImpl::drop_unwanted(const cluster::ClusterMetadata& metadata, Shards& shards) {
-  std::vector<ShardId> unwanted;
-  for (const auto& [id, copy] : copies_->copies()) {
-    if (metadata.placements.count(id) == 0) unwanted.push_back(id);
+void LocalNodeImpl::drop_unwanted(const ClusterMetadata& metadata) {
+  std::vector<std::pair<ShardId, storage::CopyNumber>> unwanted;
+  for (const auto& [id, local] : registry_->copies()) {
+    const auto placement = metadata.placements.find(id);
+    const auto* copy = placement == metadata.placements.end() ? nullptr : mine(placement->second);
+    if (copy == nullptr || (local.id != 0 && local.id != copy->id)) unwanted.emplace_back(id, local.number);
   }
-  for (const auto& id : unwanted) {
-    shards.erase(id);
-    if (auto dropped = copies_->drop(id); !dropped) {
+  for (const auto& [id, number] : unwanted) {
+    if (auto dropped = registry_->drop(id); !dropped) {
       spdlog::error("shard {}: its data could not be dropped (retried later): {}", id.value(), dropped.error().message);
       continue;
     }
     std::error_code ignored;
-    std::filesystem::remove_all(directory_of(id), ignored);
-    const std::lock_guard lock(problems_mutex_);
-    problems_.erase(id);
+    std::filesystem::remove_all(opener_.directory_of(number), ignored);
+    note(id, "");
   }
 }
 
+/// A shard that was just created is open once the empty copy of its primary is in sync.
+void LocalNodeImpl::open_shards_led_here(const ClusterMetadata& metadata) {
+  for (const auto& [id, placement] : metadata.placements) {
+    const auto* copy = mine(placement);
+    if (copy == nullptr || copy->role != CopyRole::kInit || placement.primary != options_.self || !find(id)) continue;
+    const auto decided = metadata_.propose(cluster::OpenCopy{id, placement.term, placement.isr_version, options_.self});
+    if (!decided) {
+      spdlog::warn("shard {}: its new copy could not join: {}", id.value(), decided.error().message);
+    }
+  }
+}
+
+// ---- Checkpoints from a primary ----
+
+void LocalNodeImpl::fetch_checkpoint(const ShardId& shard, std::uint64_t copy, const NodeId& primary,
+                                     std::uint64_t term) {
+  storage::CopyNumber number = 0;
+  {
+    const std::lock_guard lock(reconcile_mutex_);
+    auto allocated = registry_->allocate();
+    if (!allocated) {
+      spdlog::error("shard {}: no room for a checkpoint: {}", shard.value(), allocated.error().message);
+      return;
+    }
+    number = *allocated;
+  }
+  spdlog::info("shard {}: fetches a checkpoint from node '{}'", shard.value(), primary.value());
+  auto outcome = receive(shard, primary, term, number);
+  if (outcome) outcome = go_live(shard, copy, number);
+  if (outcome) return;
+  spdlog::warn("shard {}: the checkpoint of node '{}' was not taken over: {}", shard.value(), primary.value(),
+               outcome.error().message);
+  const std::lock_guard lock(reconcile_mutex_);
+  if (auto discarded = registry_->discard(number); !discarded) spdlog::error("{}", discarded.error().message);
+  std::error_code ignored;
+  std::filesystem::remove_all(opener_.directory_of(number), ignored);
+}
+
+Result<void> LocalNodeImpl::receive(const ShardId& shard, const NodeId& primary, std::uint64_t term,
+                                    storage::CopyNumber number) {
+  const auto source = options_.replication->peers->replication(primary);
+  if (!source) {
+    return Error{ErrorType::kNodeUnreachable, fmt::format("Failed to get client for node '{}'", primary.value())};
+  }
+  const auto directory = opener_.directory_of(number);
+  std::error_code problem;
+  std::filesystem::create_directories(directory, problem);
+  if (problem) {
+    return Error{ErrorType::kInternal, fmt::format("cannot create {}: {}", directory.string(), problem.message())};
+  }
+  const replication::CheckpointTarget target{&database_, number, directory / shard::kSavedIndexFile};
+  ASSIGN_OR_RETURN(const auto at, replication::receive_checkpoint(*source, shard, term, target));
+  spdlog::info("shard {}: has a checkpoint of sequence {}, term {}", shard.value(), at.sequence, at.term);
+  return {};
+}
+
+Result<void> LocalNodeImpl::go_live(const ShardId& shard, std::uint64_t copy, storage::CopyNumber number) {
+  const std::lock_guard lock(reconcile_mutex_);
+  const auto metadata = metadata_.current();
+  const auto placement = metadata->placements.find(shard);
+  const auto* wanted = placement == metadata->placements.end() ? nullptr : mine(placement->second);
+  if (wanted == nullptr || wanted->id != copy) return Error{ErrorType::kConflict, "the copy is not wanted any more"};
+  auto copies = *copies_.get();
+  std::optional<storage::CopyNumber> before;
+  if (const auto old = copies.find(shard); old != copies.end()) {
+    before = old->second->number;
+    opener_.close(*old->second);
+    copies.erase(old);
+    publish(copies);
+  }
+  RETURN_IF_ERROR(registry_->record(shard, {number, copy}));
+  if (before) {
+    std::error_code ignored;
+    std::filesystem::remove_all(opener_.directory_of(*before), ignored);
+  }
+  auto hosted = open_copy(*metadata, placement->second, *wanted);
+  if (!hosted) {
+    note(shard, fmt::format("shard {}: {}", shard.value(), hosted.error().message));
+    return {};  // its data is complete: the next reconciliation tries again
+  }
+  copies.emplace(shard, std::move(*hosted));
+  publish(std::move(copies));
+  note(shard, "");
+  return {};
+}
+
+// ---- What it says of itself ----
+
 std::vector<std::string> LocalNodeImpl::problems() const {
-  const std::lock_guard lock(problems_mutex_);
   std::vector<std::string> lines;
-  if (!registry_problem_.empty()) lines.push_back(registry_problem_);
-  for (const auto& [id, text] : problems_) lines.push_back(text);
+  {
+    const std::lock_guard lock(problems_mutex_);
+    if (!registry_problem_.empty()) lines.push_back(registry_problem_);
+    for (const auto& [id, text] : problems_) lines.push_back(text);
+  }
+  for (const auto& [id, hosted] : *copies_.get()) {
+    if (!hosted->group) continue;
+    if (auto problem = hosted->group->problem(); !problem.empty()) {
+      lines.push_back(fmt::format("shard {}: {}", id.value(), problem));
+    }
+  }
   return lines;
 }
 
+std::vector<peer::CopyStatus> LocalNodeImpl::copies() const {
+  std::vector<peer::CopyStatus> statuses;
+  for (const auto& [id, hosted] : *copies_.get()) {
+    if (hosted->group) statuses.push_back(hosted->group->status());
+  }
+  const std::lock_guard lock(problems_mutex_);
+  for (const auto& [id, status] : not_open_) statuses.push_back(status);
+  return statuses;
+}
+
 void LocalNodeImpl::stop() {
+  fetches_.stop();
   maintenance_.stop();
+  const auto copies = copies_.get();
+  for (const auto& [id, hosted] : *copies) opener_.close(*hosted);
   write_lane_.stop();
-  for (const auto& [id, shard] : *shards_.get()) {
-    if (auto saved = shard->save(); !saved) {
+  if (heartbeat_) heartbeat_->stop();
+  for (const auto& [id, hosted] : *copies) {
+    if (auto saved = hosted->shard->save(); !saved) {
       spdlog::warn("shard {}: index not saved, it is rebuilt on the next start: {}", id.value(), saved.error().message);
     }
   }
 }
 
+Result<std::vector<peer::ShardReport>> LocalNodeImpl::report() {
+  std::vector<peer::ShardReport> reports;
+  for (const auto& [id, hosted] : *copies_.get()) {
+    auto stats = hosted->shard->stats();
+    peer::ShardReport report;
+    report.shard = id;
+    report.vectors = stats.vectors;
+    report.indexed = stats.indexed;
+    report.pending = stats.pending;
+    report.tombstones = stats.tombstones;
+    report.sequence = stats.sequence;
+    report.code_bytes = stats.code_bytes;
+    report.graph_bytes = stats.graph_bytes;
+    report.vector_bytes = stats.vector_bytes;
+    report.payload_bytes = stats.payload_bytes;
+    report.oldest_pending_seconds = stats.oldest_pending_seconds;
+    report.indexed_paths = std::move(stats.indexed_paths);
+    reports.push_back(std::move(report));
+  }
+  return reports;
+}
+
+// ---- Requests ----
+
 peer::ShardWriteReply LocalNodeImpl::write_one(const peer::ShardWrite& write) {
-  const auto shard = find(write.shard);
-  if (!shard) return {write.shard, unavailable(write.shard, options_.self)};
-  auto outcomes = shard->write(write.ops);
-  return {write.shard, std::move(outcomes), shard->stats().sequence};
+  const auto hosted = find(write.shard);
+  if (!hosted) return {write.shard, unavailable(write.shard, options_.self)};
+  auto outcomes = hosted->shard->write(write.ops);
+  return {write.shard, std::move(outcomes), hosted->shard->stats().sequence};
 }
 
 std::vector<peer::ShardWriteReply> LocalNodeImpl::write(std::vector<peer::ShardWrite> writes) {
@@ -284,40 +468,32 @@ std::vector<peer::ShardWriteReply> LocalNodeImpl::write(std::vector<peer::ShardW
   return replies;
 }
 
+Result<std::vector<ScoredPoint>> LocalNodeImpl::search_one(const ShardId& shard, const SearchQuery& query) const {
+  const auto hosted = find(shard);
+  if (!hosted) return unavailable(shard, options_.self);
+  if (hosted->group) RETURN_IF_ERROR(hosted->group->readable(replication::ReadConsistency::kAny));
+  return hosted->shard->search(query);
+}
+
 std::vector<peer::ShardSearchReply> LocalNodeImpl::search(std::span<const ShardId> shards, const SearchQuery& query) {
   std::vector<peer::ShardSearchReply> replies;
   replies.reserve(shards.size());
-  for (const auto& id : shards) {
-    const auto shard = find(id);
-    if (shard) {
-      replies.push_back({id, shard->search(query)});
-    } else {
-      replies.push_back({id, unavailable(id, options_.self)});
-    }
-  }
+  for (const auto& id : shards) replies.push_back({id, search_one(id, query)});
   return replies;
 }
 
-Result<std::vector<peer::ShardReport>> LocalNodeImpl::report() {
-  std::vector<peer::ShardReport> reports;
-  for (const auto& [id, shard] : *shards_.get()) {
-    auto stats = shard->stats();
-    peer::ShardReport report;
-    report.shard = id;
-    report.vectors = stats.vectors;
-    report.indexed = stats.indexed;
-    report.pending = stats.pending;
-    report.tombstones = stats.tombstones;
-    report.sequence = stats.sequence;
-    report.code_bytes = stats.code_bytes;
-    report.graph_bytes = stats.graph_bytes;
-    report.vector_bytes = stats.vector_bytes;
-    report.payload_bytes = stats.payload_bytes;
-    report.oldest_pending_seconds = stats.oldest_pending_seconds;
-    report.indexed_paths = std::move(stats.indexed_paths);
-    reports.push_back(std::move(report));
-  }
-  return reports;
+void LocalNodeImpl::replicate(peer::ReplicateRequest request, OnReply on_reply) {
+  const auto hosted = find(request.shard);
+  if (hosted && hosted->group && hosted->id == request.copy) return on_reply(hosted->group->handle(request));
+  peer::ReplicateReply reply;
+  reply.outcome = peer::ReplicateReply::Outcome::kNotHere;
+  on_reply(reply);
+}
+
+Result<void> LocalNodeImpl::fetch_checkpoint(const ShardId& shard, std::uint64_t term, peer::CheckpointSink& sink) {
+  const auto hosted = find(shard);
+  if (!hosted || !hosted->group) return unavailable(shard, options_.self);
+  return hosted->group->send_checkpoint(term, sink);
 }
 
 }  // namespace

@@ -60,7 +60,7 @@ Result<void> index_payloads(Generation& generation, const storage::ShardStore& s
 }  // namespace
 
 std::filesystem::path saved_index_file(const ShardOptions& options) {
-  return options.directory / "index.vzi";
+  return options.directory / kSavedIndexFile;
 }
 
 Result<std::shared_ptr<Generation>> recover(const ShardOptions& options, const storage::ShardStore& store) {

@@ -2,16 +2,29 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "vectorizer/base/metrics.hpp"
 #include "vectorizer/cluster/metadata_log.hpp"
+#include "vectorizer/peer/membership_peer.hpp"
 #include "vectorizer/peer/peer.hpp"
+#include "vectorizer/peer/replication_peer.hpp"
+#include "vectorizer/replication/replica_group.hpp"
 #include "vectorizer/storage/database.hpp"
 
 namespace vectorizer::node {
+
+/// What a node of a cluster needs to replicate its shards.
+struct Replication {
+  peer::ReplicationDirectory* peers = nullptr;  ///< the copies on other nodes; outlives the node
+  std::function<bool()> lease_valid;            ///< this node may still acknowledge and answer as a primary
+  std::string node_uuid;                        ///< of this disk: copies of another one are not ours
+  replication::ReplicationOptions options;
+};
 
 struct LocalNodeOptions {
   NodeId self;
@@ -21,19 +34,23 @@ struct LocalNodeOptions {
   std::uint32_t graph_threshold = 2000;
   std::uint32_t tail_limit = 200000;
   double compaction_threshold = 0.2;
+  std::optional<Replication> replication;  ///< nothing on a single node: it writes its points at once, without a log
 };
 
 /// The shards that this process hosts. Opens, creates and drops copies as the metadata says, and keeps their indexes up
 /// in the background.
 ///
-/// A copy is created empty only while its shard is in state INIT; a copy that the metadata calls in sync and the disk
-/// lacks is lost: its shard stays unavailable and says so.
-class LocalNode : public peer::Peer {
+/// A copy is created empty only while its role is kInit (nothing was written yet) or kRecovering (it will be filled). A
+/// copy that the metadata calls in sync and the disk lacks is lost: it is reported, never created again.
+class LocalNode : public peer::Peer, public peer::ReplicationPeer {
  public:
-  /// Makes the copies on disk agree with the metadata; called for every new metadata. Thread-safe.
+  /// Makes the copies on disk agree with the metadata; called for every new metadata. In a cluster it proposes changes
+  /// and waits for them, so the caller must not be what delivers metadata. Thread-safe.
   virtual void reconcile(const std::shared_ptr<const cluster::ClusterMetadata>& metadata) = 0;
   /// What keeps this node from serving everything that the metadata gives it, one line each; empty when it does.
   virtual std::vector<std::string> problems() const = 0;
+  /// Every copy that the metadata gives this node, for its beats to the leader.
+  virtual std::vector<peer::CopyStatus> copies() const = 0;
   /// Stops the background work and saves the indexes. Idempotent; reads and writes still work afterwards.
   virtual void stop() = 0;
 };

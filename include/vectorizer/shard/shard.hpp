@@ -18,6 +18,9 @@
 
 namespace vectorizer::shard {
 
+/// The saved index, in the directory of the shard.
+inline constexpr auto kSavedIndexFile = "index.vzi";
+
 struct ShardOptions {
   ShardId id;
   CollectionConfig collection;

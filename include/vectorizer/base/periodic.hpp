@@ -8,7 +8,7 @@
 #include <string>
 #include <thread>
 
-namespace vectorizer::control {
+namespace vectorizer {
 
 /// A thread that does one thing again and again until it is stopped; between two rounds it waits for `interval` or
 /// poke().
@@ -33,4 +33,4 @@ class Periodic {
   std::jthread thread_;
 };
 
-}  // namespace vectorizer::control
+}  // namespace vectorizer

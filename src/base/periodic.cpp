@@ -1,6 +1,6 @@
-#include "periodic.hpp"
+#include "vectorizer/base/periodic.hpp"
 
-namespace vectorizer::control {
+namespace vectorizer {
 
 void Periodic::start(std::chrono::milliseconds interval, Round round) {
   thread_ = std::jthread([this, interval, round = std::move(round)](const std::stop_token& stop) {
@@ -28,4 +28,4 @@ void Periodic::stop() {
   thread_.join();
 }
 
-}  // namespace vectorizer::control
+}  // namespace vectorizer

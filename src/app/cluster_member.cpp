@@ -1,0 +1,179 @@
+#include "cluster_member.hpp"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <system_error>
+
+#include "options.hpp"
+#include "vectorizer/app/version.hpp"
+#include "vectorizer/consensus/raft_metadata_log.hpp"
+#include "vectorizer/consensus/single_node_metadata_log.hpp"
+#include "vectorizer/control/server_list.hpp"
+
+namespace vectorizer::app {
+namespace {
+
+constexpr std::chrono::milliseconds kServerGrace{2000};
+/// The node follows each change of the metadata at once; this is for what failed the last time.
+constexpr std::chrono::milliseconds kFollowAgain{1000};
+constexpr std::size_t kMaxSecretBytes = 4096;
+
+/// This node itself, and the others.
+class ClusterPeers final : public peer::PeerDirectory {
+ public:
+  ClusterPeers(NodeId self, rpc::GrpcPeers& others) : self_(std::move(self)), others_(others) {}
+  peer::Peer* find(const NodeId& node) override { return node == self_ ? here_ : others_.find(node); }
+  void serve(peer::Peer& here) { here_ = &here; }
+
+ private:
+  const NodeId self_;
+  rpc::GrpcPeers& others_;
+  peer::Peer* here_ = nullptr;  // constant once requests are served
+};
+
+Result<std::string> read_secret(const config::ClusterSettings& cluster) {
+  if (cluster.secret_file.empty()) return cluster.secret;
+  std::ifstream file(cluster.secret_file, std::ios::binary);
+  std::string secret(std::istreambuf_iterator<char>(file), {});
+  while (!secret.empty() && (secret.back() == '\n' || secret.back() == '\r')) secret.pop_back();
+  if (!file || secret.empty() || secret.size() > kMaxSecretBytes) {
+    return Error{ErrorType::kValidation,
+                 fmt::format("cluster.secret_file: '{}' must be a readable file of 1 to {} bytes", cluster.secret_file,
+                             kMaxSecretBytes)};
+  }
+  return secret;
+}
+
+std::uint16_t own_port(const config::ClusterSettings& cluster) {
+  const auto self = std::find_if(cluster.servers.begin(), cluster.servers.end(),
+                                 [&](const auto& server) { return server.id == cluster.node_id; });
+  return self == cluster.servers.end() || cluster.discovery == "dns" ? cluster.dns_grpc_port : self->grpc_port;
+}
+
+control::MembershipOptions membership_options(const config::Settings& settings) {
+  const auto& cluster = settings.cluster;
+  control::MembershipOptions options;
+  options.self = NodeId(cluster.node_id);
+  options.rest_port = settings.server.port;
+  options.version = version();
+  options.timeout = std::chrono::milliseconds(cluster.timeout_ms);
+  options.resolve_interval = std::chrono::seconds(cluster.dns_resolve_interval);
+  options.raft_directory = std::filesystem::path(settings.storage.data_dir) / "raft";
+  if (cluster.discovery == "dns") {
+    options.dns_name = cluster.dns_name;
+    options.dns_grpc_port = cluster.dns_grpc_port;
+    options.expected_nodes = cluster.expected_nodes;
+  } else {
+    for (const auto& server : cluster.servers) {
+      const auto endpoint = control::make_endpoint(server.address, server.grpc_port);
+      options.servers.push_back({server.id, endpoint});
+      if (server.id == cluster.node_id) options.endpoint = endpoint;
+    }
+    options.expected_nodes = static_cast<std::uint32_t>(cluster.servers.size());
+  }
+  options.on_fatal = [](const Error& error) {
+    spdlog::critical("the metadata log has stopped: {}", error.message);
+    spdlog::shutdown();
+    std::_Exit(kExitDamaged);
+  };
+  return options;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<ClusterMember>> ClusterMember::open(const config::Settings& settings,
+                                                           storage::Database& database, MetricsRegistry& metrics) {
+  std::unique_ptr<ClusterMember> member(new ClusterMember(settings, metrics));
+  RETURN_IF_ERROR(member->build(database));
+  return member;
+}
+
+Result<void> ClusterMember::build(storage::Database& database) {
+  const auto& cluster = settings_.cluster;
+  ASSIGN_OR_RETURN(secret_, read_secret(cluster));
+  if (secret_.empty() && !cluster.insecure) {
+    spdlog::warn(
+        "cluster.secret is not set: whoever reaches port {} can read and change all data; set it on every node, or "
+        "cluster.insecure to accept this",
+        own_port(cluster));
+  }
+  auto options = membership_options(settings_);
+  std::error_code ignored;
+  const bool raft_directory = std::filesystem::exists(options.raft_directory, ignored);
+  ASSIGN_OR_RETURN(identity_, control::IdentityFile::open(settings_.storage.data_dir, options.self, raft_directory));
+  const auto state = identity_->current().state;
+  if (state == peer::IdentityState::kVirgin || state == peer::IdentityState::kClaimed) {
+    ASSIGN_OR_RETURN(options.initial, consensus::read_single_node_metadata(database));
+  }
+
+  rpc::GrpcPeersOptions grpc;
+  grpc.timeout = options.timeout;
+  grpc.retry_count = cluster.retry_count;
+  grpc.secret = secret_;
+  grpc_ = rpc::make_grpc_peers(
+      grpc, [this] { return identity(); }, metrics_);
+  membership_ =
+      control::make_membership(std::move(options), *identity_, *grpc_, *grpc_, metrics_,
+                               [this](const NodeId& node, std::uint64_t raft_id, const std::string& endpoint) {
+                                 if (node.value() != settings_.cluster.node_id)
+                                   grpc_->set_endpoint(node, endpoint, raft_id);
+                               });
+  directory_ = std::make_unique<ClusterPeers>(NodeId(cluster.node_id), *grpc_);
+  return {};
+}
+
+rpc::Identity ClusterMember::identity() const {
+  const auto self = identity_->current();
+  return {self.cluster_id, self.node, self.raft_id};
+}
+
+node::Replication ClusterMember::replication() {
+  node::Replication replication;
+  replication.peers = grpc_.get();
+  replication.lease_valid = [this] { return membership_->lease_valid(); };
+  replication.node_uuid = identity_->current().uuid;
+  return replication;
+}
+
+Result<void> ClusterMember::start(node::LocalNode& node) {
+  dynamic_cast<ClusterPeers&>(*directory_).serve(node);
+  rpc::PeerServerOptions options;
+  options.host = settings_.cluster.bind_host.empty() ? settings_.server.host : settings_.cluster.bind_host;
+  options.port = own_port(settings_.cluster);
+  options.secret = secret_;
+  options.timeout = std::chrono::milliseconds(settings_.cluster.timeout_ms);
+  rpc::PeerHandlers handlers;
+  handlers.data = &node;
+  handlers.replication = &node;
+  handlers.membership = membership_.get();
+  handlers.raft_stream = [this](const peer::StreamRoute& route, peer::ByteStream& stream) {
+    return membership_->serve_raft(route, stream);
+  };
+  ASSIGN_OR_RETURN(server_, rpc::start_peer_server(
+                                options, [this] { return identity(); }, handlers, metrics_));
+  membership_->metadata().observe([this](const auto&) { follower_.poke(); });
+  RETURN_IF_ERROR(membership_->start([&node] { return control::LocalState{node.copies(), false}; }));
+  follower_.start(kFollowAgain, [this, &node](const std::stop_token&) {
+    const auto metadata = membership_->metadata().current();
+    if (!metadata->cluster_id.empty()) node.reconcile(metadata);
+  });
+  return {};
+}
+
+void ClusterMember::stop_serving() {
+  if (server_) server_->stop(kServerGrace);
+}
+
+void ClusterMember::stop() {
+  stop_serving();
+  follower_.stop();
+  if (membership_) membership_->stop();
+  if (grpc_) grpc_->stop();
+}
+
+}  // namespace vectorizer::app
