@@ -17,6 +17,7 @@ Compaction::Compaction(ShardState& state) : state_(state) {
   const std::unique_lock lock(state_.table_mutex);
   from_ = state_.generation;
   to_ = make_generation(state_.options);
+  state_.building = to_;
   state_.removal_log.emplace();
   rebuild_ = state_.rebuild_wanted.exchange(false);
 }
@@ -24,6 +25,7 @@ Compaction::Compaction(ShardState& state) : state_(state) {
 Compaction::~Compaction() {
   const std::unique_lock lock(state_.table_mutex);
   state_.removal_log.reset();
+  state_.building.reset();
   if (rebuild_) state_.rebuild_wanted = true;
 }
 

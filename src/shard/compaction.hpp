@@ -32,9 +32,10 @@ class Compaction {
 
   ShardState& state_;
   std::shared_ptr<Generation> from_;
-  std::shared_ptr<Generation> to_;  // only of this thread until it is swapped in
-  Slot cursor_ = 0;                 // slots of from_ below are copied
-  bool rebuild_ = false;            // it was asked for; asked for again if it is abandoned
+  std::shared_ptr<Generation>
+      to_;                // filled by this thread only until it is swapped in; others may help to build its graph
+  Slot cursor_ = 0;       // slots of from_ below are copied
+  bool rebuild_ = false;  // it was asked for; asked for again if it is abandoned
 };
 
 }  // namespace vectorizer::shard

@@ -10,6 +10,7 @@ namespace vectorizer::shard {
 namespace {
 
 constexpr std::string_view kScratchPrefix = "scratch-";
+constexpr std::string_view kTemporarySuffix = ".tmp";  // of a saved index that was not finished
 
 }  // namespace
 
@@ -44,7 +45,8 @@ void remove_stale_scratch(const std::filesystem::path& directory) {
   std::error_code error;
   for (const auto& entry : std::filesystem::directory_iterator(directory, error)) {
     std::error_code ignored;
-    if (entry.path().filename().string().starts_with(kScratchPrefix))
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with(kScratchPrefix) || name.ends_with(kTemporarySuffix))
       std::filesystem::remove_all(entry.path(), ignored);
   }
 }

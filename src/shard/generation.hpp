@@ -26,7 +26,7 @@ struct Generation {
 
 /// The index options of a shard; mapped vectors get a directory of their own for each generation.
 index::IndexOptions index_options(const ShardOptions& options);
-/// Removes the scratch directories that a killed process left behind.
+/// Removes the scratch directories and unfinished files that a killed process left behind.
 void remove_stale_scratch(const std::filesystem::path& directory);
 
 /// Nothing in it yet.

@@ -1,7 +1,5 @@
 #include "point_reader.hpp"
 
-#include <algorithm>
-
 #include "matcher.hpp"
 #include "payload_edit.hpp"
 #include "vectorizer/model/reply_size.hpp"
@@ -102,22 +100,7 @@ Result<std::uint64_t> PointReader::count(const std::optional<Filter>& filter) co
 
 Result<std::vector<PointId>> PointReader::matching(const Filter& filter, const std::optional<PointId>& after,
                                                    std::size_t limit) const {
-  const std::shared_ptr<Generation> generation = state_.current();
-  ASSIGN_OR_RETURN(const Matches matches, match_slots(state_, *generation, filter));
-  std::vector<PointId> smallest;  // a max-heap of the `limit` smallest
-  for (const Slot slot : matches.slots) {
-    const SlotEntry* entry = generation->table.live(slot);
-    if (after && entry->id <= *after) continue;
-    if (smallest.size() == limit) {
-      if (limit == 0 || smallest.front() < entry->id) continue;
-      std::pop_heap(smallest.begin(), smallest.end());
-      smallest.pop_back();
-    }
-    smallest.push_back(entry->id);
-    std::push_heap(smallest.begin(), smallest.end());
-  }
-  std::sort_heap(smallest.begin(), smallest.end());
-  return smallest;
+  return cursors_.matching(filter, after, limit);
 }
 
 }  // namespace vectorizer::shard

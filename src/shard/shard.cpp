@@ -1,9 +1,10 @@
 #include "vectorizer/shard/shard.hpp"
 
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 #include <system_error>
 
 #include "committer.hpp"
@@ -12,6 +13,7 @@
 #include "recovery.hpp"
 #include "searcher.hpp"
 #include "shard_state.hpp"
+#include "upkeep.hpp"
 #include "write_queue.hpp"
 
 namespace vectorizer::shard {
@@ -19,19 +21,21 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// Vectors that one slice of background work indexes or copies: some 50 ms.
-constexpr std::size_t kSlice = 256;
-/// Fewer tombstones than this are not worth a compaction.
-constexpr std::size_t kMinTombstones = 256;
-/// While a compaction runs, the serving index moves vectors into its graph only past this.
-constexpr std::size_t kTolerableTail = 4096;
-constexpr double kSaveShare = 0.1;
-constexpr std::chrono::seconds kSaveInterval{60};
-/// Fewer changes than this share are indexed again faster than the whole index is written.
-constexpr double kLeastSaveShare = 0.001;
-/// Slots of the table that are encoded for saving while writers wait.
-constexpr std::size_t kEncodedAtOnce = 8192;
-constexpr std::chrono::seconds kRetryAfter{10};
+/// Squares of vectors, and of their differences, must stay in the range of a float. Cosine takes no squares of them.
+constexpr double kMaxSquaredNorm = static_cast<double>(std::numeric_limits<float>::max()) / 16;
+
+bool too_long(Metric metric, std::span<const float> vector) {
+  if (metric == Metric::kCosine) return false;
+  double squared_norm = 0;
+  for (const float value : vector) squared_norm += static_cast<double>(value) * static_cast<double>(value);
+  return squared_norm > kMaxSquaredNorm;
+}
+
+Error too_long_error(const std::string& what, Metric metric) {
+  return Error{ErrorType::kValidation, fmt::format("{} is longer than {:.2g}, up to which distances by '{}' are exact",
+                                                   what, std::sqrt(kMaxSquaredNorm), metric_name(metric))}
+      .with("field", "vector");
+}
 
 class StoreBackedShard final : public Shard {
  public:
@@ -55,7 +59,7 @@ class StoreBackedShard final : public Shard {
 
   Result<std::vector<WriteOutcome>> write(std::span<const WriteOp> ops) override {
     if (ops.empty()) return std::vector<WriteOutcome>{};
-    RETURN_IF_ERROR(check_dimensions(ops));
+    RETURN_IF_ERROR(check_vectors(ops));
     RETURN_IF_ERROR(check_tail(ops));
     return queue_.submit(ops);
   }
@@ -64,9 +68,8 @@ class StoreBackedShard final : public Shard {
     const std::uint32_t dimension = state_.options.collection.dimension;
     for (const storage::StoredWrite& write : writes) {
       if (write.deleted || write.point.vector.size() == dimension) continue;
-      return Error{ErrorType::kInternal,
-                   fmt::format("change {} has {} dimensions, the collection {}", write.sequence,
-                               write.point.vector.size(), dimension)};
+      return Error{ErrorType::kInternal, fmt::format("change {} has {} dimensions, the collection {}", write.sequence,
+                                                     write.point.vector.size(), dimension)};
     }
     return committer_.apply_stored(writes);
   }
@@ -79,6 +82,8 @@ class StoreBackedShard final : public Shard {
           .with("expected", dimension)
           .with("actual", query.vector.size());
     }
+    const Metric metric = state_.options.collection.metric;
+    if (too_long(metric, query.vector)) return too_long_error("the query", metric);
     const auto begin = Clock::now();
     auto result = searcher_.search(query);
     search_seconds_.Observe(std::chrono::duration<double>(Clock::now() - begin).count());
@@ -97,19 +102,15 @@ class StoreBackedShard final : public Shard {
 
   ShardStats stats() const override;
   void reconfigure(const CollectionConfig& config) override;
-  bool maintain() override;
-  Result<void> save() override {
-    const std::lock_guard lock(maintain_mutex_);
-    return save_index();
+  bool maintain() override {
+    reader_.forget_idle();
+    return upkeep_.run();
   }
+  Result<void> save() override { return upkeep_.save(); }
 
  private:
-  Result<void> check_dimensions(std::span<const WriteOp> ops) const;
+  Result<void> check_vectors(std::span<const WriteOp> ops) const;
   Result<void> check_tail(std::span<const WriteOp> ops) const;
-  bool compaction_due(const index::IndexStats& stats) const;
-  bool save_due(const index::IndexStats& stats) const;
-  void step_compaction();
-  Result<void> save_index();
 
   ShardState state_;
   prometheus::Histogram& search_seconds_;
@@ -117,29 +118,29 @@ class StoreBackedShard final : public Shard {
   WriteQueue queue_{[this](std::span<PendingWrite* const> group) { committer_.commit(group); }};
   const Searcher searcher_{state_};
   const PointReader reader_{state_};
-
-  std::mutex maintain_mutex_;  // background work, against save() on stop
-  std::unique_ptr<Compaction> compaction_;
-  Clock::time_point not_before_;  // after background work failed
-  std::uint64_t saved_changes_ = 0;
-  bool swapped_since_save_ = false;
-  Clock::time_point saved_at_ = Clock::now();
+  Upkeep upkeep_{state_};
 };
 
-Result<void> StoreBackedShard::check_dimensions(std::span<const WriteOp> ops) const {
+Result<void> StoreBackedShard::check_vectors(std::span<const WriteOp> ops) const {
   const std::uint32_t dimension = state_.options.collection.dimension;
+  const Metric metric = state_.options.collection.metric;
   for (std::size_t i = 0; i < ops.size(); ++i) {
     const WriteOp& op = ops[i];
     const bool has_vector =
         op.kind == WriteOp::Kind::kUpsert || (op.kind == WriteOp::Kind::kPatch && !op.vector.empty());
-    if (!has_vector || op.vector.size() == dimension) continue;
-    Error error(ErrorType::kDimensionMismatch, fmt::format("vector {} has {} dimensions, the collection {}",
-                                                           op.id.to_json(), op.vector.size(), dimension));
-    return std::move(error)
-        .with("expected", dimension)
-        .with("actual", op.vector.size())
-        .with("index", i)
-        .with("id", op.id.is_integer() ? std::to_string(op.id.number()) : op.id.text());
+    if (!has_vector) continue;
+    const std::string id = op.id.is_integer() ? std::to_string(op.id.number()) : op.id.text();
+    if (op.vector.size() != dimension) {
+      return Error{ErrorType::kDimensionMismatch, fmt::format("vector {} has {} dimensions, the collection {}",
+                                                              op.id.to_json(), op.vector.size(), dimension)}
+          .with("expected", dimension)
+          .with("actual", op.vector.size())
+          .with("index", i)
+          .with("id", id);
+    }
+    if (too_long(metric, op.vector)) {
+      return too_long_error("vector " + op.id.to_json(), metric).with("index", i).with("id", id);
+    }
   }
   return {};
 }
@@ -177,6 +178,7 @@ ShardStats StoreBackedShard::stats() const {
   stats.vector_bytes = index.vector_bytes;
   stats.payload_bytes = kept_payloads + generation->payloads->bytes();
   stats.sequence = state_.store->applied_sequence();
+  stats.problem = upkeep_.problem();
   stats.indexed_paths = generation->payloads->indexed_paths();
   return stats;
 }
@@ -191,86 +193,6 @@ void StoreBackedShard::reconfigure(const CollectionConfig& config) {
   current.rescore = config.rescore;
   current.quantization = config.quantization;
   current.sharding = config.sharding;
-}
-
-bool StoreBackedShard::maintain() {
-  const std::lock_guard lock(maintain_mutex_);
-  const std::shared_ptr<Generation> generation = state_.current();
-  if (compaction_) {
-    if (generation->index->stats().pending > kTolerableTail) generation->index->index_pending(kSlice);
-    step_compaction();
-    return true;
-  }
-  if (generation->index->index_pending(kSlice) > 0) return true;
-  if (Clock::now() < not_before_) return false;
-  const index::IndexStats stats = generation->index->stats();
-  if (compaction_due(stats)) {
-    compaction_ = std::make_unique<Compaction>(state_);
-    return true;
-  }
-  if (save_due(stats)) {
-    if (auto saved = save_index(); !saved) {
-      spdlog::warn("shard {}: the index was not saved: {}", state_.options.id.value(), saved.error().message);
-      not_before_ = Clock::now() + kRetryAfter;
-    }
-  }
-  return false;
-}
-
-void StoreBackedShard::step_compaction() {
-  const auto progress = compaction_->step(kSlice);
-  if (progress && *progress == Compaction::Progress::kMore) return;
-  compaction_.reset();
-  if (progress) {
-    swapped_since_save_ = true;
-    return;
-  }
-  spdlog::warn("shard {}: compaction put off: {}", state_.options.id.value(), progress.error().message);
-  not_before_ = Clock::now() + kRetryAfter;
-}
-
-bool StoreBackedShard::compaction_due(const index::IndexStats& stats) const {
-  if (state_.rebuild_wanted) return true;
-  if (stats.tombstones == 0) return false;
-  if (stats.live == 0) return true;
-  return stats.tombstones >= kMinTombstones &&
-         static_cast<double>(stats.tombstones) > state_.options.compaction_threshold * static_cast<double>(stats.slots);
-}
-
-bool StoreBackedShard::save_due(const index::IndexStats& stats) const {
-  if (swapped_since_save_) return true;
-  const std::uint64_t unsaved = state_.changes - saved_changes_;
-  if (unsaved == 0) return false;
-  const double share = static_cast<double>(unsaved) / static_cast<double>(std::max<std::size_t>(stats.slots, 1));
-  return share >= kSaveShare || (share >= kLeastSaveShare && Clock::now() - saved_at_ >= kSaveInterval);
-}
-
-Result<void> StoreBackedShard::save_index() {
-  const std::uint64_t changes = state_.changes;
-  if (changes == saved_changes_ && !swapped_since_save_) return {};
-  const std::shared_ptr<Generation> generation = state_.current();
-  const std::filesystem::path file = saved_index_file(state_.options);
-  if (generation->index->stats().graph_bytes == 0) {
-    // Nothing that adding the vectors again would not give as fast.
-    std::error_code ignored;
-    std::filesystem::remove(file, ignored);
-  } else {
-    std::size_t slots = 0;
-    {
-      const std::shared_lock lock(state_.table_mutex);
-      slots = generation->table.slots();
-    }
-    std::string table = SlotTable::encode_start(slots);
-    for (std::size_t begin = 0; begin < slots; begin += kEncodedAtOnce) {
-      const std::shared_lock lock(state_.table_mutex);
-      generation->table.encode_slots(table, begin, std::min(slots, begin + kEncodedAtOnce));
-    }
-    RETURN_IF_ERROR(generation->index->save(file, table));
-  }
-  saved_changes_ = changes;
-  swapped_since_save_ = false;
-  saved_at_ = Clock::now();
-  return {};
 }
 
 }  // namespace

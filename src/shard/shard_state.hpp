@@ -43,6 +43,7 @@ struct ShardState {
   mutable std::mutex commit_mutex;
   mutable std::shared_mutex table_mutex;
   std::shared_ptr<Generation> generation;
+  std::shared_ptr<Generation> building;  ///< the next one, while a compaction fills it
   /// While a compaction copies: the versions that stopped being visible, for it to take out of its copy.
   std::optional<std::vector<std::pair<PointId, SequenceNumber>>> removal_log;
   std::atomic<std::uint64_t> changes{0};    ///< writes applied since open

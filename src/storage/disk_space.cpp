@@ -45,6 +45,13 @@ bool DiskSpace::full() const {
   return full_;
 }
 
+bool DiskSpace::has_room_for(std::uint64_t bytes) const {
+  const std::lock_guard lock(mutex_);
+  const Space space = look();
+  if (space.total_bytes == 0) return true;  // it never said
+  return space.free_bytes >= watermark(space) && space.free_bytes - watermark(space) >= bytes;
+}
+
 DiskSpace::Probe probe_of(const std::filesystem::path& directory) {
   return [directory]() -> std::optional<DiskSpace::Space> {
     struct statvfs stat {};

@@ -26,6 +26,8 @@ class DiskSpace {
 
   std::uint64_t free_bytes() const;
   bool full() const;
+  /// Whether it would not be full with as many bytes more on it.
+  bool has_room_for(std::uint64_t bytes) const;
 
  private:
   Space look() const;

@@ -40,6 +40,7 @@ class RocksDatabase final : public Database {
   Result<std::vector<std::pair<std::string, std::string>>> list_local(const std::string& prefix) const override;
   std::uint64_t disk_free_bytes() const override { return disk_.free_bytes(); }
   bool storage_full() const override { return disk_.full(); }
+  bool has_room_for(std::uint64_t bytes) const { return disk_.has_room_for(bytes); }
 
   /// For the stores.
   rocksdb::DB& rocks() const { return *rocks_; }

@@ -59,6 +59,10 @@ RocksShardStore::RocksShardStore(RocksDatabase& database, CopyNumber copy, Sync 
   }
 }
 
+bool RocksShardStore::has_room_for(std::uint64_t bytes) const {
+  return database_.has_room_for(bytes);
+}
+
 Result<void> RocksShardStore::usable() const {
   if (open_error_) return *open_error_;
   return {};
@@ -90,7 +94,11 @@ Result<void> RocksShardStore::write(std::span<const StoredWrite> writes) {
   const SequenceNumber last = writes.back().sequence;
   RETURN_IF_ERROR(to_result(
       batch.Put(database_.family(ColumnFamily::kLocal), sequence_key(copy_), encode_sequence(last)), "add to a batch"));
-  RETURN_IF_ERROR(sync_ == Sync::kNever ? database_.commit_unsynced(batch) : database_.commit(batch, false));
+  if (auto committed = sync_ == Sync::kNever ? database_.commit_unsynced(batch) : database_.commit(batch, false);
+      !committed) {
+    doubtful_ = std::max(doubtful_.load(), last);
+    return committed;
+  }
   applied_.store(last, std::memory_order_release);
   return {};
 }

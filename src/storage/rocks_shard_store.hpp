@@ -3,6 +3,7 @@
 #include <rocksdb/slice.h>
 #include <rocksdb/snapshot.h>
 
+#include <algorithm>
 #include <atomic>
 #include <functional>
 #include <optional>
@@ -32,6 +33,8 @@ class RocksShardStore final : public ShardStore {
   Result<void> scan(const std::optional<PointId>& after,
                     const std::function<bool(StoredPoint&&)>& visit) const override;
   SequenceNumber applied_sequence() const override { return applied_.load(std::memory_order_acquire); }
+  SequenceNumber last_sequence() const override { return std::max(applied_sequence(), doubtful_.load()); }
+  bool has_room_for(std::uint64_t bytes) const override;
 
  private:
   Result<void> usable() const;
@@ -41,6 +44,9 @@ class RocksShardStore final : public ShardStore {
   const Sync sync_;
   std::optional<Error> open_error_;
   std::atomic<SequenceNumber> applied_{0};
+  /// Of the last batch that failed: its record may be in RocksDB's log and come back to life after a crash, so that
+  /// none of its sequences may mean anything else.
+  std::atomic<SequenceNumber> doubtful_{0};
 };
 
 }  // namespace vectorizer::storage

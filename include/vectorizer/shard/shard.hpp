@@ -24,7 +24,7 @@ inline constexpr auto kSavedIndexFile = "index.vzi";
 struct ShardOptions {
   ShardId id;
   CollectionConfig collection;
-  std::filesystem::path directory;         ///< for the saved index; created on open
+  std::filesystem::path directory;  ///< for the saved index; created on open
   std::uint32_t graph_threshold = 2000;
   std::uint32_t tail_limit = 200000;
   double compaction_threshold = 0.2;
@@ -32,13 +32,14 @@ struct ShardOptions {
 
 struct ShardStats {
   std::uint64_t vectors = 0;
-  std::uint64_t indexed = 0;               ///< vectors that do not wait for the graph
-  std::uint64_t pending = 0;               ///< vectors in the exact tail that wait for it
+  std::uint64_t indexed = 0;  ///< vectors that do not wait for the graph
+  std::uint64_t pending = 0;  ///< vectors in the exact tail that wait for it
   double oldest_pending_seconds = 0;
   std::uint64_t tombstones = 0;
   std::uint64_t code_bytes = 0, graph_bytes = 0, vector_bytes = 0, payload_bytes = 0;
   storage::SequenceNumber sequence = 0;
   std::vector<std::string> indexed_paths;
+  std::string problem;  ///< what background work fails at, again and again; empty when nothing
 };
 
 /// A page of a scroll: points in id order; `complete` when nothing follows.
@@ -47,11 +48,11 @@ struct ScrollPage {
   bool complete = true;
 };
 
-/// One shard on this node: a store and an index kept consistent. The store is the truth; the index and the payload index
-/// are rebuilt from it on open, with the saved graph where it fits.
+/// One shard on this node: a store and an index kept consistent. The store is the truth; the index and the payload
+/// index are rebuilt from it on open, with the saved graph where it fits.
 ///
-/// Thread-safe. Writers share one durable batch (group commit): the first in the queue orders, resolves, stores and applies
-/// the operations of everybody behind it. A write is visible to every read once `write` has returned.
+/// Thread-safe. Writers share one durable batch (group commit): the first in the queue orders, resolves, stores and
+/// applies the operations of everybody behind it. A write is visible to every read once `write` has returned.
 class Shard {
  public:
   virtual ~Shard() = default;
@@ -59,8 +60,8 @@ class Shard {
   /// Blocks until durable and applied. One outcome per op, in order; an error means nothing of this call was applied,
   /// except kInternal, whose outcome is unknown. kOverloaded when the exact tail is at its limit.
   virtual Result<std::vector<WriteOutcome>> write(std::span<const WriteOp> ops) = 0;
-  /// What the primary of this shard has resolved and committed: stores it in one batch and makes it visible. In the order
-  /// of sequences; those that the store already has are left out. An error means the same as for write().
+  /// What the primary of this shard has resolved and committed: stores it in one batch and makes it visible. In the
+  /// order of sequences; those that the store already has are left out. An error means the same as for write().
   virtual Result<void> apply(std::span<const storage::StoredWrite> writes) = 0;
 
   /// Best first, ties by id; up to query.limit + query.offset (the coordinator merges and cuts).
@@ -75,7 +76,8 @@ class Shard {
   virtual ShardStats stats() const = 0;
   /// hnsw.ef_search and the other fields that PATCH may change.
   virtual void reconfigure(const CollectionConfig& config) = 0;
-  /// One slice of background work (indexing, compaction, saving). True if more waits. One caller at a time.
+  /// One slice of background work (indexing, compaction, saving). True if more waits. Callers beyond
+  /// the first help it to build graphs.
   virtual bool maintain() = 0;
   /// Saves the index now, if it changed: on a clean stop.
   virtual Result<void> save() = 0;
@@ -87,7 +89,7 @@ class ShardMetrics {
   explicit ShardMetrics(MetricsRegistry& registry);
   prometheus::Histogram& search_seconds(const std::string& collection);
   prometheus::Histogram& write_group_size;
-  prometheus::Family<prometheus::Histogram>& stage_seconds;   ///< labels: stage = plan | index | payload
+  prometheus::Family<prometheus::Histogram>& stage_seconds;  ///< labels: stage = plan | index | payload
   prometheus::Histogram& stage_plan;
   prometheus::Histogram& stage_index;
   prometheus::Histogram& stage_payload;

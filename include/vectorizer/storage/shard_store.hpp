@@ -13,7 +13,7 @@
 
 namespace vectorizer::storage {
 
-/// Order of operations inside a shard; gapless, from 1.
+/// Order of operations inside a shard; ascending, from 1. Gapless but for batches whose outcome was unknown.
 using SequenceNumber = std::uint64_t;
 
 struct StoredPoint {
@@ -48,8 +48,11 @@ class ShardStore {
   /// Before writes are resolved: waits until all earlier ones are decided. Returns those that are decided but not in the
   /// store yet, for the caller to write(); an error means that nothing may be written now.
   virtual Result<std::vector<StoredWrite>> settle() { return std::vector<StoredWrite>(); }
-  /// Sequence of the last write that has one: beyond applied_sequence() only after writes without changes.
+  /// Sequence of the last write that has one: beyond applied_sequence() only after writes without changes, and after a
+  /// write whose outcome is unknown. What comes next is numbered from here on.
   virtual SequenceNumber last_sequence() const { return applied_sequence(); }
+  /// Whether as many bytes of other files fit on its disk without making it full.
+  virtual bool has_room_for(std::uint64_t) const { return true; }
 };
 
 }  // namespace vectorizer::storage

@@ -153,6 +153,34 @@ TEST(ShardWrite, AFailedBatchLeavesNothingHalfDone) {
   EXPECT_EQ(shard->stats().sequence, 2U);  // gapless
 }
 
+TEST(ShardWrite, RefusesVectorsWhoseDistancesAFloatDoesNotHold) {
+  for (const Metric metric : {Metric::kEuclidean, Metric::kDot}) {
+    ShardFixture shard(2, metric);
+    const auto refused = shard->write(std::vector{upsert(1, {1, 2}), upsert(2, {1e25F, 0})});
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().type, ErrorType::kValidation);
+    EXPECT_EQ(nlohmann::json::parse(refused.error().details),
+              (nlohmann::json{{"field", "vector"}, {"index", 1}, {"id", "2"}}));
+    EXPECT_FALSE(shard->write(std::vector{patch(1, {0, -3e38F}, "")}));
+    EXPECT_EQ(*shard->count({}), 0U);
+    write(shard.shard(), {upsert(1, {4e18F, 0}), upsert(2, {-4e18F, 0}), upsert(3, {0, 3e18F})});
+    SearchQuery query;
+    query.vector = {4e18F, 0};
+    const auto found = shard->search(query);
+    EXPECT_EQ(ids_of(*found), (std::vector{PointId(1), PointId(3), PointId(2)}));
+    EXPECT_FLOAT_EQ((*found)[2].score, metric == Metric::kEuclidean ? 8e18F : -1.6e37F);
+    query.vector = {1e25F, 0};
+    EXPECT_EQ(shard->search(query).error().type, ErrorType::kValidation);
+  }
+  ShardFixture cosine(2, Metric::kCosine);  // takes unit vectors
+  write(cosine.shard(), {upsert(1, {1e25F, 0}), upsert(2, {0, 3e38F})});
+  SearchQuery query;
+  query.vector = {1e30F, 0};
+  const auto found = cosine->search(query);
+  EXPECT_EQ(ids_of(*found), (std::vector{PointId(1), PointId(2)}));
+  EXPECT_EQ((*found)[0].score, 1);
+}
+
 /// Says that a batch failed although it is on the disk.
 class LyingStore final : public storage::ShardStore {
  public:

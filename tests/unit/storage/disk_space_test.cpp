@@ -44,6 +44,15 @@ TEST(DiskSpace, ASmallDiskHasAWatermarkOfFivePerCent) {
   EXPECT_TRUE(f.disk.full());
 }
 
+TEST(DiskSpace, HasRoomForWhatDoesNotMakeItFull) {
+  Fixture f({3 * kGigabyte, 100 * kGigabyte}, kGigabyte);
+  EXPECT_TRUE(f.disk.has_room_for(2 * kGigabyte));
+  EXPECT_FALSE(f.disk.has_room_for(2 * kGigabyte + 1));
+  f.space->free_bytes = kGigabyte - 1;
+  f.now += DiskSpace::kFreshness;
+  EXPECT_FALSE(f.disk.has_room_for(0));
+}
+
 TEST(DiskSpace, AsksTheSystemOncePerSecond) {
   Fixture f({kGigabyte, kGigabyte}, 1);
   for (int i = 0; i < 10; ++i) EXPECT_FALSE(f.disk.full());
