@@ -33,18 +33,14 @@ void Maintenance::stop() {
   }
 }
 
-std::shared_ptr<shard::Shard> Maintenance::take(ShardId& id) {
+std::shared_ptr<shard::Shard> Maintenance::take() {
   const auto shards = shards_();
+  if (shards->empty()) return nullptr;
   const std::lock_guard lock(mutex_);
   auto next = shards->upper_bound(last_);
-  for (std::size_t i = 0; i < shards->size(); ++i, ++next) {
-    if (next == shards->end()) next = shards->begin();
-    if (held_.insert(next->first).second) {
-      id = last_ = next->first;
-      return next->second;
-    }
-  }
-  return nullptr;
+  if (next == shards->end()) next = shards->begin();
+  last_ = next->first;
+  return next->second;
 }
 
 void Maintenance::run() {
@@ -61,17 +57,9 @@ void Maintenance::run() {
       }
       seen = pokes_;
     }
-    ShardId id;
-    auto shard = take(id);
+    const auto shard = take();
     const bool more = shard != nullptr && shard->maintain();
     idle = more ? 0 : idle + 1;
-    if (shard == nullptr) {
-      idle = shards_()->size() + 1;
-      continue;
-    }
-    shard.reset();
-    const std::lock_guard lock(mutex_);
-    held_.erase(id);
   }
 }
 

@@ -5,7 +5,6 @@
 #include <map>
 #include <memory>
 #include <mutex>
-#include <set>
 #include <thread>
 #include <vector>
 
@@ -14,8 +13,9 @@
 
 namespace vectorizer::node {
 
-/// Background threads that index, compact and save. Every shard is visited in turn, one thread at a time per shard.
-/// A thread sleeps while no shard has work, and looks again when a write pokes it or a second has passed.
+/// Background threads that index, compact and save. Every shard is visited in turn; where threads meet at one, the
+/// second helps the first, so that one shard that is filled has all of them. A thread sleeps while no shard has work,
+/// and looks again when a write pokes it or a second has passed.
 class Maintenance {
  public:
   using Shards = std::map<ShardId, std::shared_ptr<shard::Shard>>;
@@ -29,14 +29,13 @@ class Maintenance {
 
  private:
   void run();
-  /// The next shard in turn that no thread holds, or null; marks it as held.
-  std::shared_ptr<shard::Shard> take(ShardId& id);
+  /// The next shard in turn; null when there is none.
+  std::shared_ptr<shard::Shard> take();
 
   const std::function<std::shared_ptr<const Shards>()> shards_;
   std::mutex mutex_;
   std::condition_variable wake_;  // poked, or stopping
-  std::set<ShardId> held_;
-  ShardId last_;  // the turn
+  ShardId last_;                  // the turn
   std::uint64_t pokes_ = 0;
   bool stopping_ = false;
   std::vector<std::thread> threads_;
