@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::size_t kMaxSubmitted = 4096;
 constexpr std::size_t kMaxBarrierWaiters = 65536;
+constexpr std::size_t kLargeSnapshot = std::size_t{32} << 20;
 constexpr std::size_t kSegmentBytes = 8192;  // of files that raft_uv prepares and nobody writes to
 
 /// In front of each command in the log; the whole is a multiple of 8 bytes, which libraft demands.
@@ -110,6 +111,12 @@ struct RaftNode::Waiting : Request {
 Result<std::unique_ptr<RaftNode>> RaftNode::start(const RaftOptions& options, StateMachine& machine,
                                                   peer::StreamConnector& connector, Callbacks callbacks) {
   ASSIGN_OR_RETURN(auto store, RaftStore::open(options.directory / "store", options.raft_id));
+  return start(options, std::move(store), machine, connector, std::move(callbacks));
+}
+
+Result<std::unique_ptr<RaftNode>> RaftNode::start(const RaftOptions& options, std::unique_ptr<RaftStore> store,
+                                                  StateMachine& machine, peer::StreamConnector& connector,
+                                                  Callbacks callbacks) {
   const auto network = options.directory / "network";
   std::error_code problem;
   std::filesystem::remove_all(network, problem);
@@ -478,7 +485,12 @@ int RaftNode::apply(const raft_buffer& buffer) {
 }
 
 raft_buffer RaftNode::take_snapshot() {
-  return raft_copy(pack_state(machine_.snapshot()));
+  const auto state = machine_.snapshot();
+  if (state.size() > kLargeSnapshot) {
+    spdlog::warn("metadata log: a snapshot of the metadata has {} MB; it is sent to members as one message",
+                 state.size() >> 20);
+  }
+  return raft_copy(pack_state(state));
 }
 
 int RaftNode::restore(raft_buffer& buffer) {

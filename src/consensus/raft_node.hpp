@@ -48,6 +48,9 @@ class RaftNode {
   /// Loads and starts. @param machine, connector outlive the node.
   static Result<std::unique_ptr<RaftNode>> start(const RaftOptions& options, StateMachine& machine,
                                                  peer::StreamConnector& connector, Callbacks callbacks);
+  static Result<std::unique_ptr<RaftNode>> start(const RaftOptions& options, std::unique_ptr<RaftStore> store,
+                                                 StateMachine& machine, peer::StreamConnector& connector,
+                                                 Callbacks callbacks);
   /// Writes what is queued and stops.
   ~RaftNode();
   RaftNode(const RaftNode&) = delete;

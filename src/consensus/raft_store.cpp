@@ -45,6 +45,10 @@ LoadedLog::~LoadedLog() {
 
 Result<std::unique_ptr<RaftStore>> RaftStore::open(const std::filesystem::path& directory, raft_id owner) {
   ASSIGN_OR_RETURN(auto database, open_raft_database(directory));
+  return over(std::move(database), owner);
+}
+
+Result<std::unique_ptr<RaftStore>> RaftStore::over(std::unique_ptr<RaftDatabase> database, raft_id owner) {
   ASSIGN_OR_RETURN(const auto format, database->get(kRaftFormatKey));
   if (!format) {
     bool other = false;
@@ -52,14 +56,13 @@ Result<std::unique_ptr<RaftStore>> RaftStore::open(const std::filesystem::path& 
       other = true;
       return false;
     }));
-    if (other) return damaged(fmt::format("{} holds a log but not whose it is", directory.string()));
+    if (other) return damaged("it holds a log but not whose it is");
     RETURN_IF_ERROR(database->write({{kRaftFormatKey, encode_format(owner)}}));
   } else {
     ASSIGN_OR_RETURN(const raft_id found, decode_format(*format));
     if (found != owner) {
       return Error{ErrorType::kInternal,
-                   fmt::format("the Raft store in {} belongs to the member n-{:x}, this node is n-{:x}",
-                               directory.string(), found, owner)};
+                   fmt::format("the Raft store belongs to the member n-{:x}, this node is n-{:x}", found, owner)};
     }
   }
   return std::unique_ptr<RaftStore>(new RaftStore(std::move(database)));

@@ -43,6 +43,7 @@ class RaftStore {
   using Done = std::function<void(int)>;  ///< 0, or RAFT_CANCELED
 
   static Result<std::unique_ptr<RaftStore>> open(const std::filesystem::path& directory, raft_id owner);
+  static Result<std::unique_ptr<RaftStore>> over(std::unique_ptr<RaftDatabase> database, raft_id owner);
   ~RaftStore();
 
   /// Nothing was ever written but whose it is.

@@ -67,7 +67,8 @@ struct RaftStatus {
 /// catch_up is a barrier. leader() is the node whose record has the leader's raft id, empty if there is none.
 ///
 /// Observers are called on one thread of the log, in order of epochs; of several changes in quick succession they may
-/// see the last alone. A command proposed from an observer returns before observers have seen it. Thread-safe.
+/// see the last alone. A command proposed from an observer returns before observers have seen it. The log must not be
+/// destroyed from an observer or from on_failure. Thread-safe.
 class RaftMetadataLog : public cluster::MetadataLog {
  public:
   /// Passes once everything decided before the call is in current() of this member. Callers share barriers.

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <chrono>
 #include <filesystem>
@@ -13,6 +12,7 @@
 
 #include "memory_streams.hpp"
 #include "raft_log.hpp"
+#include "temporary_directory.hpp"
 #include "vectorizer/cluster/cluster_metadata.hpp"
 
 namespace vectorizer::testing {
@@ -30,25 +30,6 @@ inline bool wait_until(const std::function<bool()>& condition, std::chrono::mill
   }
   return true;
 }
-
-class TemporaryDirectory {
- public:
-  TemporaryDirectory() {
-    std::string name = (std::filesystem::temp_directory_path() / "vectorizer-raft-XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr) std::abort();
-    path_ = name;
-  }
-  ~TemporaryDirectory() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  TemporaryDirectory(const TemporaryDirectory&) = delete;
-  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
 
 inline cluster::UpsertNode node_command(const std::string& id, const std::string& version, std::uint64_t raft_id = 0) {
   cluster::NodeRecord record;
@@ -72,8 +53,6 @@ class RaftCluster {
     consensus::RaftOptions options;
     options.raft_id = id;
     options.directory = directory_.path() / std::to_string(id);
-    options.timings.election = 500ms;
-    options.timings.heartbeat = 50ms;
     options.timings.connect_retry = 20ms;
     options.timings.install_snapshot = 2000ms;
     options.snapshot_threshold = threshold_;

@@ -56,8 +56,8 @@ TEST(RaftMetadataLog, AClusterBeginsOnce) {
 TEST(RaftMetadataLog, WithoutABootstrapAMemberStaysSilent) {
   RaftCluster cluster;
   auto& log = cluster.start(1);
-  // Three times the longest wait of a follower before it stands for election.
-  EXPECT_FALSE(wait_until([&] { return log.is_leader() || log.term() > 0; }, 3000ms));
+  // Twice the longest wait of a follower before it stands for election.
+  EXPECT_FALSE(wait_until([&] { return log.is_leader() || log.term() > 0; }, 4000ms));
   const auto refused = log.propose(node_command("node-1", ""));
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().type, ErrorType::kNoLeader);
@@ -211,7 +211,7 @@ TEST(RaftMetadataLog, AWipedMemberHasNoVoteUnderItsOldIdAndJoinsUnderANewOne) {
   cluster.wipe(wiped);
   cluster.start(wiped);
   cluster.start(other);
-  EXPECT_FALSE(wait_until([&] { return cluster.leader_id_now() != 0; }, 4000ms)) << "an empty disk voted";
+  EXPECT_FALSE(wait_until([&] { return cluster.leader_id_now() != 0; }, 5000ms)) << "an empty disk voted";
   cluster.stop(wiped);
   cluster.start(leads);
   ASSERT_TRUE(wait_until([&] { return cluster.leader_id_now() != 0; }));
