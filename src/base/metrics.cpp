@@ -26,7 +26,35 @@ prometheus::Histogram& MetricsRegistry::histogram(const std::string& name, const
   return histograms(name, help).Add(labels, buckets);
 }
 
+template <typename Metric>
+std::shared_ptr<Metric> MetricsRegistry::share(prometheus::Family<Metric>& family, Metric& series) {
+  ++holders_[&series];
+  return {&series, [this, &family](Metric* held) {
+            const std::lock_guard lock(shared_mutex_);
+            const auto found = holders_.find(held);
+            if (--found->second > 0) return;
+            holders_.erase(found);
+            family.Remove(held);
+          }};
+}
+
+std::shared_ptr<prometheus::Counter> MetricsRegistry::shared_counter(const std::string& name, const std::string& help,
+                                                                     const Labels& labels) {
+  auto& family = counters(name, help);
+  const std::lock_guard lock(shared_mutex_);
+  return share(family, family.Add(labels));
+}
+std::shared_ptr<prometheus::Histogram> MetricsRegistry::shared_histogram(const std::string& name,
+                                                                         const std::string& help,
+                                                                         const std::vector<double>& buckets,
+                                                                         const Labels& labels) {
+  auto& family = histograms(name, help);
+  const std::lock_guard lock(shared_mutex_);
+  return share(family, family.Add(labels, buckets));
+}
+
 std::string MetricsRegistry::expose() const {
+  for (const auto& hook : hooks_) hook();
   return prometheus::TextSerializer().Serialize(registry_.Collect());
 }
 

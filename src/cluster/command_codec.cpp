@@ -72,32 +72,19 @@ json members(const Command& command) {
   return object;
 }
 
-/// A configuration as a command holds it: 0 copies stand for the default, which the parser does not take.
-Result<CollectionConfig> config_from_json(json object) {
-  auto& sharding = object.at("sharding");
-  const auto factor = integer_of<std::uint32_t>(sharding.at("replication_factor"));
-  const auto min_in_sync = integer_of<std::uint32_t>(sharding.at("min_in_sync"));
-  if (factor == 0) sharding.erase("replication_factor");
-  if (factor == 0 || min_in_sync == 0) sharding.erase("min_in_sync");
-  ASSIGN_OR_RETURN(auto config, parse_collection_config(object));
-  config.sharding.replication_factor = factor;
-  config.sharding.min_in_sync = min_in_sync;
-  return config;
-}
-
 Result<void> read(const json& object, UpsertNode& command) {
   command.node = node_from_json(object.at("node"));
   command.replaces = number_at(object, "replaces");
   return {};
 }
 Result<void> read(const json& object, CreateCollection& command) {
-  ASSIGN_OR_RETURN(command.config, config_from_json(object.at("config")));
+  ASSIGN_OR_RETURN(command.config, parse_collection_config(object.at("config")));
   command.created_at_ms = integer_of<std::int64_t>(object.at("created_at_ms"));
   return {};
 }
 Result<void> read(const json& object, AlterCollection& command) {
-  ASSIGN_OR_RETURN(command.expected, config_from_json(object.at("expected")));
-  ASSIGN_OR_RETURN(command.wanted, config_from_json(object.at("wanted")));
+  ASSIGN_OR_RETURN(command.expected, parse_collection_config(object.at("expected")));
+  ASSIGN_OR_RETURN(command.wanted, parse_collection_config(object.at("wanted")));
   return {};
 }
 Result<void> read(const json& object, DropCollection& command) {

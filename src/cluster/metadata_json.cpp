@@ -94,6 +94,9 @@ ShardPlacement placement_from_json(const json& object) {
 Result<CollectionRecord> collection_from_json(const json& object) {
   CollectionRecord record;
   ASSIGN_OR_RETURN(record.config, parse_collection_config(object.at("config")));
+  if (record.config.sharding.replication_factor == 0 || record.config.sharding.min_in_sync == 0) {
+    throw Damage(fmt::format("the copies of collection '{}' are not said", record.config.name));
+  }
   record.created_at_ms = integer_of<std::int64_t>(object.at("created_at_ms"));
   record.ring_version = integer_of<std::uint32_t>(object.at("ring_version"));
   if (record.ring_version != HashRing::kVersion) {

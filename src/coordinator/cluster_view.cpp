@@ -49,7 +49,7 @@ std::vector<NodeView> ClusterViewImpl::nodes() const {
     view.role = id == metadata_.leader() ? "leader" : "follower";
     auto* peer = peers_.find(id);
     const auto reports =
-        peer == nullptr ? Result<std::vector<peer::ShardReport>>(std::vector<peer::ShardReport>{}) : peer->report();
+        peer == nullptr ? Result<std::vector<peer::ShardReport>>(std::vector<peer::ShardReport>{}) : peer->report({});
     view.status = peer != nullptr && reports ? "active" : "unhealthy";
     if (reports) {
       for (const auto& report : *reports) {
@@ -81,16 +81,7 @@ std::vector<ShardView> ClusterViewImpl::shards() const {
     view.in_sync = placement.in_sync();
     view.term = placement.term;
     if (const auto report = reports.find(id); report != reports.end()) {
-      const auto& state = report->second;
-      view.sequence = state.sequence;
-      view.vector_count = state.vectors;
-      view.pending = state.pending;
-      view.tombstones = state.tombstones;
-      view.code_bytes = state.code_bytes;
-      view.graph_bytes = state.graph_bytes;
-      view.vector_bytes = state.vector_bytes;
-      view.payload_bytes = state.payload_bytes;
-      view.oldest_pending_seconds = state.oldest_pending_seconds;
+      static_cast<ShardStats&>(view) = report->second;
     }
     views.push_back(std::move(view));
   }

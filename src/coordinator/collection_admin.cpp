@@ -81,7 +81,7 @@ Result<CollectionInfo> CollectionAdminImpl::get(const std::string& name) const {
   const auto now = metadata_.current();
   const auto* record = now->find(name);
   if (record == nullptr) return not_found(name);
-  return describe(*now, *record, primary_reports(*now, peers_));
+  return describe(*now, *record, primary_reports(*now, peers_, record->shards));
 }
 
 std::vector<CollectionInfo> CollectionAdminImpl::list() const {

@@ -12,6 +12,7 @@
 #include "vectorizer/coordinator/coordinator.hpp"
 #include "vectorizer/model/reply_size.hpp"
 #include "write_coordinator.hpp"
+#include "write_counters.hpp"
 
 namespace vectorizer::coordinator {
 namespace {
@@ -19,10 +20,11 @@ namespace {
 class DataPlaneImpl final : public DataPlane {
  public:
   DataPlaneImpl(const cluster::MetadataLog& metadata, peer::PeerDirectory& peers, MetricsRegistry& registry)
-      : metadata_(metadata),
-        peers_(peers),
-        inserts_(registry.counters("vectorizer_inserts_total", "Vectors written by upserts, by collection.")),
-        deletes_(registry.counters("vectorizer_deletes_total", "Vectors deleted, by collection.")) {}
+      : metadata_(metadata), peers_(peers), counters_(std::make_shared<WriteCounters>(registry)) {
+    registry.before_exposition([held = std::weak_ptr<WriteCounters>(counters_), &metadata] {
+      if (const auto counters = held.lock()) counters->forget_dropped(*metadata.current());
+    });
+  }
 
   Result<CollectionShape> shape(const std::string& collection) const override {
     ASSIGN_OR_RETURN(const auto routing, route(collection));
@@ -62,16 +64,13 @@ class DataPlaneImpl final : public DataPlane {
 
   void count_writes(const std::string& collection, WriteOp::Kind kind, std::uint64_t applied) {
     if (applied == 0) return;
-    if (kind == WriteOp::Kind::kUpsert)
-      inserts_.Add({{"collection", collection}}).Increment(static_cast<double>(applied));
-    if (kind == WriteOp::Kind::kDelete)
-      deletes_.Add({{"collection", collection}}).Increment(static_cast<double>(applied));
+    if (kind == WriteOp::Kind::kUpsert) counters_->inserts(collection, applied);
+    if (kind == WriteOp::Kind::kDelete) counters_->deletes(collection, applied);
   }
 
   const cluster::MetadataLog& metadata_;
   peer::PeerDirectory& peers_;
-  prometheus::Family<prometheus::Counter>& inserts_;
-  prometheus::Family<prometheus::Counter>& deletes_;
+  const std::shared_ptr<WriteCounters> counters_;
 };
 
 Result<void> DataPlaneImpl::check_session(const std::string& collection, const ShardPositions& session) const {

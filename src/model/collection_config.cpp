@@ -77,7 +77,7 @@ Result<void> read_sharding(const json& body, ShardingConfig& sharding) {
   RETURN_IF_ERROR(read_integer(*found, kField, "replication_factor", 1, 7, sharding.replication_factor));
   RETURN_IF_ERROR(read_integer(*found, kField, "min_in_sync", 1, 7, sharding.min_in_sync));
   RETURN_IF_ERROR(read_number(*found, kField, "rebalance_threshold", 0, 1, sharding.rebalance_threshold));
-  if (sharding.min_in_sync > sharding.replication_factor) {
+  if (sharding.replication_factor != 0 && sharding.min_in_sync > sharding.replication_factor) {
     // Name what the client sent: a patch may lower replication_factor alone.
     const bool sent = found->contains("min_in_sync");
     return invalid_field(sent ? "sharding.min_in_sync" : "sharding.replication_factor",
@@ -113,7 +113,10 @@ bool valid_collection_name(std::string_view name) {
 }
 
 Result<CollectionConfig> parse_collection_config(const json& body) {
-  ASSIGN_OR_RETURN(CollectionConfig config, overlay({}, body));
+  CollectionConfig unset;
+  unset.sharding.replication_factor = 0;
+  unset.sharding.min_in_sync = 0;
+  ASSIGN_OR_RETURN(CollectionConfig config, overlay(std::move(unset), body));
   if (config.name.empty()) return invalid_field("name", "is required");
   if (config.dimension == 0) return invalid_field("dimension", "is required");
   return config;
@@ -140,7 +143,7 @@ Result<CollectionConfig> apply_collection_patch(const CollectionConfig& current,
 }
 
 json collection_config_to_json(const CollectionConfig& config) {
-  return json{
+  json object{
       {"name", config.name},
       {"dimension", config.dimension},
       {"metric", metric_name(config.metric)},
@@ -151,9 +154,11 @@ json collection_config_to_json(const CollectionConfig& config) {
       {"sharding",
        {{"shard_count", config.sharding.shard_count},
         {"virtual_nodes_per_shard", config.sharding.virtual_nodes_per_shard},
-        {"replication_factor", config.sharding.replication_factor},
-        {"min_in_sync", config.sharding.min_in_sync},
         {"rebalance_threshold", config.sharding.rebalance_threshold}}}};
+  auto& sharding = object["sharding"];
+  if (config.sharding.replication_factor != 0) sharding["replication_factor"] = config.sharding.replication_factor;
+  if (config.sharding.min_in_sync != 0) sharding["min_in_sync"] = config.sharding.min_in_sync;
+  return object;
 }
 
 }  // namespace vectorizer

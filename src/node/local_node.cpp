@@ -86,7 +86,7 @@ class LocalNodeImpl final : public LocalNode {
                                         std::size_t limit) override {
     return read(shard, [&](const shard::Shard& found) { return found.matching(filter, after, limit); });
   }
-  Result<std::vector<peer::ShardReport>> report() override;
+  Result<std::vector<peer::ShardReport>> report(std::span<const ShardId> shards) override;
 
   void replicate(peer::ReplicateRequest request, OnReply on_reply) override;
   Result<void> fetch_checkpoint(const ShardId& shard, std::uint64_t term, peer::CheckpointSink& sink) override;
@@ -414,24 +414,14 @@ void LocalNodeImpl::stop() {
   }
 }
 
-Result<std::vector<peer::ShardReport>> LocalNodeImpl::report() {
+Result<std::vector<peer::ShardReport>> LocalNodeImpl::report(std::span<const ShardId> shards) {
+  const auto here = copies_.get();
   std::vector<peer::ShardReport> reports;
-  for (const auto& [id, hosted] : *copies_.get()) {
-    auto stats = hosted->shard->stats();
-    peer::ShardReport report;
-    report.shard = id;
-    report.vectors = stats.vectors;
-    report.indexed = stats.indexed;
-    report.pending = stats.pending;
-    report.tombstones = stats.tombstones;
-    report.sequence = stats.sequence;
-    report.code_bytes = stats.code_bytes;
-    report.graph_bytes = stats.graph_bytes;
-    report.vector_bytes = stats.vector_bytes;
-    report.payload_bytes = stats.payload_bytes;
-    report.oldest_pending_seconds = stats.oldest_pending_seconds;
-    report.indexed_paths = std::move(stats.indexed_paths);
-    reports.push_back(std::move(report));
+  if (shards.empty()) {
+    for (const auto& [id, hosted] : *here) reports.push_back({hosted->shard->stats(), id});
+  }
+  for (const auto& id : shards) {
+    if (const auto found = here->find(id); found != here->end()) reports.push_back({found->second->shard->stats(), id});
   }
   return reports;
 }

@@ -121,8 +121,10 @@ grpc::ServerUnaryReactor* DataServiceImpl::Matching(grpc::CallbackServerContext*
 grpc::ServerUnaryReactor* DataServiceImpl::Report(grpc::CallbackServerContext* context,
                                                   const wire::ReportRequest* request, wire::ReportReply* reply) {
   return read(Method::kReport, context, request, reply,
-              [](peer::Peer& peer, const wire::ReportRequest&, wire::ReportReply& out) -> Result<void> {
-                encode_result(peer.report(), out, [&out](const std::vector<peer::ShardReport>& reports) {
+              [](peer::Peer& peer, const wire::ReportRequest& in, wire::ReportReply& out) -> Result<void> {
+                std::vector<ShardId> shards;
+                for (const auto shard : in.shards()) shards.emplace_back(shard);
+                encode_result(peer.report(shards), out, [&out](const std::vector<peer::ShardReport>& reports) {
                   for (const auto& report : reports) encode_report(report, *out.add_reports());
                 });
                 return {};

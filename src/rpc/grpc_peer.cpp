@@ -137,9 +137,11 @@ Result<std::vector<PointId>> GrpcPeer::matching(const ShardId& shard, const Filt
   return out;
 }
 
-Result<std::vector<peer::ShardReport>> GrpcPeer::report() {
+Result<std::vector<peer::ShardReport>> GrpcPeer::report(std::span<const ShardId> shards) {
+  wire::ReportRequest request;
+  for (const auto& shard : shards) request.add_shards(shard.value());
   wire::ReportReply reply;
-  RETURN_IF_ERROR(ask(Method::kReport, &Stub::Report, wire::ReportRequest(), reply, deadline()));
+  RETURN_IF_ERROR(ask(Method::kReport, &Stub::Report, request, reply, deadline()));
   if (reply.has_error()) return decode_error(reply.error());
   std::vector<peer::ShardReport> out;
   for (const auto& report : reply.reports()) out.push_back(decode_report(report));

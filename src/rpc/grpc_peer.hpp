@@ -23,7 +23,7 @@ class GrpcPeer final : public peer::Peer {
   Result<std::uint64_t> count(const ShardId& shard, const std::optional<Filter>& filter) override;
   Result<std::vector<PointId>> matching(const ShardId& shard, const Filter& filter, const std::optional<PointId>& after,
                                         std::size_t limit) override;
-  Result<std::vector<peer::ShardReport>> report() override;
+  Result<std::vector<peer::ShardReport>> report(std::span<const ShardId> shards) override;
 
  private:
   template <typename Function, typename Request, typename Reply>

@@ -86,7 +86,7 @@ class StoreBackedShard final : public Shard {
     if (too_long(metric, query.vector)) return too_long_error("the query", metric);
     const auto begin = Clock::now();
     auto result = searcher_.search(query);
-    search_seconds_.Observe(std::chrono::duration<double>(Clock::now() - begin).count());
+    search_seconds_->Observe(std::chrono::duration<double>(Clock::now() - begin).count());
     return result;
   }
 
@@ -113,7 +113,7 @@ class StoreBackedShard final : public Shard {
   Result<void> check_tail(std::span<const WriteOp> ops) const;
 
   ShardState state_;
-  prometheus::Histogram& search_seconds_;
+  const std::shared_ptr<prometheus::Histogram> search_seconds_;
   Committer committer_{state_};
   WriteQueue queue_{[this](std::span<PendingWrite* const> group) { committer_.commit(group); }};
   const Searcher searcher_{state_};

@@ -9,10 +9,11 @@ ShardMetrics::ShardMetrics(MetricsRegistry& registry)
       stage_plan(stage_seconds.Add({{"stage", "plan"}}, latency_buckets())),
       stage_index(stage_seconds.Add({{"stage", "index"}}, latency_buckets())),
       stage_payload(stage_seconds.Add({{"stage", "payload"}}, latency_buckets())),
-      search_seconds_(registry.histograms("vectorizer_search_seconds", "Time of a search in one shard")) {}
+      registry_(registry) {}
 
-prometheus::Histogram& ShardMetrics::search_seconds(const std::string& collection) {
-  return search_seconds_.Add({{"collection", collection}}, latency_buckets());
+std::shared_ptr<prometheus::Histogram> ShardMetrics::search_seconds(const std::string& collection) {
+  return registry_.shared_histogram("vectorizer_search_seconds", "Time of a search in one shard", latency_buckets(),
+                                    {{"collection", collection}});
 }
 
 }  // namespace vectorizer::shard

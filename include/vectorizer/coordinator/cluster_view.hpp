@@ -7,6 +7,7 @@
 
 #include "vectorizer/base/result.hpp"
 #include "vectorizer/model/collection_config.hpp"
+#include "vectorizer/model/shard_stats.hpp"
 
 namespace vectorizer::coordinator {
 
@@ -23,14 +24,13 @@ struct NodeView {
   double uptime_seconds = 0;
 };
 
-struct ShardView {
+/// A shard, with the state of its primary's copy.
+struct ShardView : ShardStats {
   ShardId id;
   std::string collection;
   NodeId primary;
   std::vector<NodeId> replicas, in_sync;
-  std::uint64_t term = 0, sequence = 0, vector_count = 0, pending = 0, tombstones = 0;
-  std::uint64_t code_bytes = 0, graph_bytes = 0, vector_bytes = 0, payload_bytes = 0;
-  double oldest_pending_seconds = 0;
+  std::uint64_t term = 0;
 };
 
 struct Migration {

@@ -9,6 +9,7 @@
 #include "vectorizer/base/result.hpp"
 #include "vectorizer/model/collection_config.hpp"
 #include "vectorizer/model/requests.hpp"
+#include "vectorizer/model/shard_stats.hpp"
 
 namespace vectorizer::peer {
 
@@ -37,12 +38,8 @@ struct ShardPage {
 };
 
 /// The state of one copy on a node.
-struct ShardReport {
+struct ShardReport : ShardStats {
   ShardId shard;
-  std::uint64_t vectors = 0, indexed = 0, pending = 0, tombstones = 0, sequence = 0;
-  std::uint64_t code_bytes = 0, graph_bytes = 0, vector_bytes = 0, payload_bytes = 0;
-  double oldest_pending_seconds = 0;
-  std::vector<std::string> indexed_paths;
 };
 
 /// What nodes ask of each other; local or remote look the same. One call per node, not per shard. A shard that the
@@ -59,10 +56,11 @@ class Peer {
   virtual Result<std::uint64_t> count(const ShardId& shard, const std::optional<Filter>& filter) = 0;
   virtual Result<std::vector<PointId>> matching(const ShardId& shard, const Filter& filter,
                                                 const std::optional<PointId>& after, std::size_t limit) = 0;
-  virtual Result<std::vector<ShardReport>> report() = 0;
+  /// Of those of `shards` that the node serves, or of all that it serves when `shards` is empty.
+  virtual Result<std::vector<ShardReport>> report(std::span<const ShardId> shards) = 0;
   /// The sequence that a read begun now sees at least.
   virtual Result<std::uint64_t> sequence(const ShardId& shard) {
-    ASSIGN_OR_RETURN(const auto reports, report());
+    ASSIGN_OR_RETURN(const auto reports, report({&shard, 1}));
     for (const auto& of : reports) {
       if (of.shard == shard) return of.sequence;
     }

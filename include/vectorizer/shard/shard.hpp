@@ -14,6 +14,7 @@
 #include "vectorizer/base/result.hpp"
 #include "vectorizer/model/collection_config.hpp"
 #include "vectorizer/model/requests.hpp"
+#include "vectorizer/model/shard_stats.hpp"
 #include "vectorizer/storage/shard_store.hpp"
 
 namespace vectorizer::shard {
@@ -28,18 +29,6 @@ struct ShardOptions {
   std::uint32_t graph_threshold = 2000;
   std::uint32_t tail_limit = 200000;
   double compaction_threshold = 0.2;
-};
-
-struct ShardStats {
-  std::uint64_t vectors = 0;
-  std::uint64_t indexed = 0;  ///< vectors that do not wait for the graph
-  std::uint64_t pending = 0;  ///< vectors in the exact tail that wait for it
-  double oldest_pending_seconds = 0;
-  std::uint64_t tombstones = 0;
-  std::uint64_t code_bytes = 0, graph_bytes = 0, vector_bytes = 0, payload_bytes = 0;
-  storage::SequenceNumber sequence = 0;
-  std::vector<std::string> indexed_paths;
-  std::string problem;  ///< what background work fails at, again and again; empty when nothing
 };
 
 /// A page of a scroll: points in id order; `complete` when nothing follows.
@@ -87,7 +76,8 @@ class Shard {
 class ShardMetrics {
  public:
   explicit ShardMetrics(MetricsRegistry& registry);
-  prometheus::Histogram& search_seconds(const std::string& collection);
+  /// Of a collection; the series goes with the last shard that holds it.
+  std::shared_ptr<prometheus::Histogram> search_seconds(const std::string& collection);
   prometheus::Histogram& write_group_size;
   prometheus::Family<prometheus::Histogram>& stage_seconds;  ///< labels: stage = plan | index | payload
   prometheus::Histogram& stage_plan;
@@ -95,7 +85,7 @@ class ShardMetrics {
   prometheus::Histogram& stage_payload;
 
  private:
-  prometheus::Family<prometheus::Histogram>& search_seconds_;
+  MetricsRegistry& registry_;
 };
 
 /// Opens a shard: loads the saved index if it fits, replays the store. Never fails because of the saved index.

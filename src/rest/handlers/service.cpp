@@ -71,7 +71,7 @@ Response expose_metrics(const Services& services) {
 class ShardTotals {
  public:
   void add(const coordinator::ShardView& shard) {
-    vectors_ += shard.vector_count;
+    vectors_ += shard.vectors;
     codes_ += shard.code_bytes;
     graph_ += shard.graph_bytes;
     floats_ += shard.vector_bytes;
@@ -79,7 +79,7 @@ class ShardTotals {
     rows_.push_back(
         {{"shard_id", shard.id.value()},
          {"collection", shard.collection},
-         {"vector_count", shard.vector_count},
+         {"vector_count", shard.vectors},
          {"pending", shard.pending},
          {"tombstones", shard.tombstones},
          {"sequence", shard.sequence},

@@ -142,7 +142,7 @@ json distribution_json(const std::vector<coordinator::NodeView>& nodes,
                     {"replicas", ids_json(shard.replicas)},
                     {"in_sync", ids_json(shard.in_sync)},
                     {"term", shard.term},
-                    {"vector_count", shard.vector_count}});
+                    {"vector_count", shard.vectors}});
   }
   json per_node = json::object();
   for (const auto& [node, ids] : primaries.items()) per_node[node] = ids.size();
@@ -165,7 +165,7 @@ json shard_json(const coordinator::ShardView& shard) {
     copies.push_back(std::move(copy));
   }
   return {{"shard_id", shard.id.value()}, {"collection", shard.collection}, {"primary", id_or_null(shard.primary)},
-          {"term", shard.term},           {"sequence", shard.sequence},     {"vector_count", shard.vector_count},
+          {"term", shard.term},           {"sequence", shard.sequence},     {"vector_count", shard.vectors},
           {"size_bytes", bytes},          {"copies", std::move(copies)}};
 }
 

@@ -75,7 +75,7 @@ class ScriptedPeer final : public peer::Peer {
                                         std::size_t) override {
     return std::vector<PointId>{};
   }
-  Result<std::vector<peer::ShardReport>> report() override {
+  Result<std::vector<peer::ShardReport>> report(std::span<const ShardId>) override {
     std::vector<peer::ShardReport> reports;
     for (const auto& [shard, sequence] : sequences) {
       auto& report = reports.emplace_back();

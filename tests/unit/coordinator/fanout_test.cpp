@@ -27,7 +27,7 @@ class NamedPeer final : public peer::Peer {
                                         std::size_t) override {
     return std::vector<PointId>{};
   }
-  Result<std::vector<peer::ShardReport>> report() override {
+  Result<std::vector<peer::ShardReport>> report(std::span<const ShardId>) override {
     return std::vector<peer::ShardReport>{};
   }
   const NodeId id;

@@ -34,7 +34,7 @@ TEST(CollectionConfig, HasTheDefaultsOfTheContract) {
   EXPECT_EQ(config.quantization, Quantization::kNone);
   EXPECT_TRUE(config.rescore);
   EXPECT_EQ(config.storage, VectorStorage::kMemory);
-  EXPECT_EQ(config.sharding, (ShardingConfig{1, 100, 1, 1, 0.2}));
+  EXPECT_EQ(config.sharding, (ShardingConfig{1, 100, 0, 0, 0.2})) << "copies are left to the cluster";
 }
 
 TEST(CollectionConfig, ReadsEveryFieldAndWritesItBack) {
@@ -45,6 +45,15 @@ TEST(CollectionConfig, ReadsEveryFieldAndWritesItBack) {
   const auto config = parse_collection_config(body);
   ASSERT_TRUE(config) << config.error().message;
   EXPECT_EQ(collection_config_to_json(*config), body);
+  EXPECT_EQ(*parse_collection_config(collection_config_to_json(*config)), *config);
+}
+
+TEST(CollectionConfig, WhatIsLeftToTheClusterIsNotWritten) {
+  const auto config = parse_collection_config(read(R"({"name":"a","dimension":1,"sharding":{"min_in_sync":2}})"));
+  ASSERT_TRUE(config) << config.error().message;
+  const auto sharding = collection_config_to_json(*config)["sharding"];
+  EXPECT_FALSE(sharding.contains("replication_factor"));
+  EXPECT_EQ(sharding["min_in_sync"], 2);
   EXPECT_EQ(*parse_collection_config(collection_config_to_json(*config)), *config);
 }
 
@@ -95,7 +104,7 @@ TEST(CollectionConfig, NamesTheFieldThatIsWrong) {
       {R"("sharding":{"shards":4})", "sharding.shards"},
       {R"("sharding":{"virtual_nodes_per_shard":10001})", "sharding.virtual_nodes_per_shard"},
       {R"("sharding":{"replication_factor":8})", "sharding.replication_factor"},
-      {R"("sharding":{"min_in_sync":2})", "sharding.min_in_sync"},
+      {R"("sharding":{"replication_factor":1,"min_in_sync":2})", "sharding.min_in_sync"},
       {R"("sharding":{"rebalance_threshold":1.5})", "sharding.rebalance_threshold"},
       {R"("sharding":{"rebalance_threshold":"0.2"})", "sharding.rebalance_threshold"},
   };

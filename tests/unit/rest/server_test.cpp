@@ -64,11 +64,11 @@ TEST_F(ServerTest, CreatesAndSearchesThroughTheWholeEdge) {
 }
 
 TEST_F(ServerTest, StatsAreOfThisNodesShards) {
-  cluster.all_shards[0].vector_count = 5;
-  cluster.all_shards[1].vector_count = 7;
+  cluster.all_shards[0].vectors = 5;
+  cluster.all_shards[1].vectors = 7;
   cluster.all_shards[2].primary = NodeId("node-2");
   cluster.all_shards[2].replicas = {NodeId("node-2")};
-  cluster.all_shards[2].vector_count = 100;
+  cluster.all_shards[2].vectors = 100;
   start();
 
   const auto stats = call(get("/stats")).json();
