@@ -309,6 +309,21 @@ TEST(VectorIndex, ManyDuplicatesDoNotHideTheRest) {
   }
 }
 
+TEST(VectorIndex, MoreDuplicatesThanCandidatesLeaveTheLimitFilled) {
+  for (const Metric metric : {Metric::kEuclidean, Metric::kCosine}) {
+    const auto rows = testing::generated_vectors(20, 8, 9);
+    const Vector same(8, 1.0F);
+    const auto index = make_vector_index(options_for(8, metric));
+    for (std::size_t i = 0; i < 520; ++i) index->add(i % 26 == 7 ? rows.row(i / 26) : std::span<const float>(same));
+    index_all(*index);
+    ASSERT_EQ(index->stats().indexed, 520U);
+    SearchParams params;
+    params.limit = 50;
+    for (std::size_t i = 0; i < 20; ++i) EXPECT_EQ(index->search(rows.row(i), params).size(), 50U);
+    EXPECT_EQ(index->search(same, params).size(), 50U);
+  }
+}
+
 TEST(VectorIndex, SlotsRemovedBeforeTheyAreIndexedTakeNoPartInTheGraph) {
   const auto rows = testing::generated_vectors(300, 16, 6);
   const auto index = make_vector_index(options_for(16, Metric::kEuclidean));
