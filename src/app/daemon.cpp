@@ -97,7 +97,11 @@ Result<void> Daemon::open() {
   }
   auto& peers = member_ ? member_->peers() : *single_peers_;
 
-  data_ = coordinator::make_data_plane(*metadata_, peers, metrics_);
+  coordinator::DataPlaneOptions data;
+  data.self = self;
+  data.write_timeout = std::chrono::milliseconds(settings_.server.write_timeout_ms);
+  if (!member_) data.fanout_threads = 0;
+  data_ = coordinator::make_data_plane(data, *metadata_, peers, metrics_);
   collections_ = coordinator::make_collection_admin(*metadata_, peers, settings_.limits.max_collections);
   cluster_ = coordinator::make_cluster_view({self, version(), settings_.cluster.enabled, [this] { return problems(); }},
                                             *metadata_, peers);

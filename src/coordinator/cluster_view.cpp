@@ -16,6 +16,7 @@ class ClusterViewImpl final : public ClusterView {
       : options_(std::move(options)), metadata_(metadata), peers_(peers) {}
 
   NodeId self() const override { return options_.self; }
+  bool alone() const override { return !options_.cluster_enabled; }
   NodeId leader() const override { return metadata_.leader(); }
   std::vector<NodeView> nodes() const override;
   std::vector<ShardView> shards() const override;

@@ -7,6 +7,7 @@
 #include <span>
 #include <utility>
 
+#include "fanout.hpp"
 #include "merge.hpp"
 #include "shard_routing.hpp"
 #include "vectorizer/coordinator/coordinator.hpp"
@@ -19,8 +20,13 @@ namespace {
 
 class DataPlaneImpl final : public DataPlane {
  public:
-  DataPlaneImpl(const cluster::MetadataLog& metadata, peer::PeerDirectory& peers, MetricsRegistry& registry)
-      : metadata_(metadata), peers_(peers), counters_(std::make_shared<WriteCounters>(registry)) {
+  DataPlaneImpl(DataPlaneOptions options, cluster::MetadataLog& metadata, peer::PeerDirectory& peers,
+                MetricsRegistry& registry)
+      : options_(std::move(options)),
+        metadata_(metadata),
+        peers_(peers),
+        lane_("fanout", options_.fanout_threads, kFanoutQueue),
+        counters_(std::make_shared<WriteCounters>(registry)) {
     registry.before_exposition([held = std::weak_ptr<WriteCounters>(counters_), &metadata] {
       if (const auto counters = held.lock()) counters->forget_dropped(*metadata.current());
     });
@@ -33,17 +39,15 @@ class DataPlaneImpl final : public DataPlane {
 
   Result<WriteReport> write(const std::string& collection, std::vector<WriteOp> ops,
                             std::vector<std::size_t> places) override {
-    ASSIGN_OR_RETURN(const auto routing, route(collection));
     const auto kind = ops.empty() ? WriteOp::Kind::kPatch : ops.front().kind;  // the ops of one request are of one kind
-    auto report = write_by_shard(routing, std::move(ops), places);
+    auto report = writer(collection).write(std::move(ops), places);
     if (report) count_writes(collection, kind, report->applied);
     return report;
   }
 
   Result<WriteReport> write_matching(const std::string& collection, const Filter& filter, WriteOp op) override {
-    ASSIGN_OR_RETURN(const auto routing, route(collection));
     const auto kind = op.kind;
-    auto report = write_matching_by_shard(routing, filter, std::move(op));
+    auto report = writer(collection).write_matching(filter, std::move(op));
     if (report) count_writes(collection, kind, report->applied);
     return report;
   }
@@ -56,10 +60,17 @@ class DataPlaneImpl final : public DataPlane {
   Result<std::uint64_t> count(const std::string& collection, const std::optional<Filter>& filter) const override;
 
  private:
+  static constexpr std::size_t kFanoutQueue = 4096;
   struct Hits;
-  Result<void> ask(peer::Peer& peer, std::span<const ShardId> shards, const SearchQuery& query, Hits& hits) const;
+  Result<void> ask_here(peer::Peer& peer, std::span<const ShardId> shards, const SearchQuery& query, Hits& hits) const;
+  Result<void> ask_everybody(std::vector<Target> targets, const SearchQuery& query, Hits& hits) const;
   Result<ShardRouting> route(const std::string& collection) const {
-    return ShardRouting::of(metadata_, peers_, collection);
+    return ShardRouting::of(metadata_, peers_, options_.self, collection);
+  }
+  WriteCoordinator writer(const std::string& collection) const {
+    return WriteCoordinator(
+        [this, collection] { return route(collection); }, lane_,
+        Deadline(Deadline::Clock::now(), static_cast<std::uint32_t>(options_.write_timeout.count())));
   }
 
   void count_writes(const std::string& collection, WriteOp::Kind kind, std::uint64_t applied) {
@@ -68,8 +79,10 @@ class DataPlaneImpl final : public DataPlane {
     if (kind == WriteOp::Kind::kDelete) counters_->deletes(collection, applied);
   }
 
-  const cluster::MetadataLog& metadata_;
+  const DataPlaneOptions options_;
+  cluster::MetadataLog& metadata_;
   peer::PeerDirectory& peers_;
+  mutable Lane lane_;  // calls to other nodes
   const std::shared_ptr<WriteCounters> counters_;
 };
 
@@ -102,31 +115,51 @@ struct DataPlaneImpl::Hits {
     lists.clear();
     lists.push_back(std::move(best));
   }
+  /// The answer of one shard. Error: they are too large together, whatever the search allows.
+  Result<void> take(const ShardId& shard, Result<std::vector<ScoredPoint>> answer, const SearchQuery& query) {
+    if (!answer) {
+      if (answer.error().type == ErrorType::kPayloadTooLarge) return std::move(answer.error());
+      failures.emplace_back(shard, std::move(answer.error()));
+      return {};
+    }
+    lists.push_back(std::move(*answer));
+    const ReplySize size(query.projection.max_bytes);
+    if (fit(size)) return {};
+    cut(query);
+    return fit(size) ? Result<void>() : Result<void>(size.too_large());
+  }
   bool fit(ReplySize size) const {
     return std::all_of(lists.begin(), lists.end(), [&](const auto& list) { return size.add_all(list); });
   }
 };
 
 /// One call to one peer. An error is one of the whole search, whatever it allows.
-Result<void> DataPlaneImpl::ask(peer::Peer& peer, std::span<const ShardId> shards, const SearchQuery& query,
-                                Hits& hits) const {
+Result<void> DataPlaneImpl::ask_here(peer::Peer& peer, std::span<const ShardId> shards, const SearchQuery& query,
+                                     Hits& hits) const {
   if (query.deadline.passed()) {
     for (const auto& shard : shards) hits.failures.emplace_back(shard, query.deadline.error());
     return {};
   }
-  for (auto& leg : peer.search(shards, query)) {
-    if (leg.hits) {
-      hits.lists.push_back(std::move(*leg.hits));
-    } else if (leg.hits.error().type == ErrorType::kPayloadTooLarge) {
-      return std::move(leg.hits.error());
-    } else {
-      hits.failures.emplace_back(leg.shard, std::move(leg.hits.error()));
-    }
-  }
-  const ReplySize size(query.projection.max_bytes);
-  if (!hits.fit(size)) {
-    hits.cut(query);
-    if (!hits.fit(size)) return size.too_large();
+  for (auto& leg : peer.search(shards, query)) RETURN_IF_ERROR(hits.take(leg.shard, std::move(leg.hits), query));
+  return {};
+}
+
+Result<void> DataPlaneImpl::ask_everybody(std::vector<Target> targets, const SearchQuery& query, Hits& hits) const {
+  using Search = Fanout<std::vector<ScoredPoint>>;
+  std::vector<ShardId> shards;
+  for (const auto& target : targets) shards.push_back(target.shard);
+  // A call that is given up goes on by itself: it has a query of its own.
+  const auto own = std::make_shared<const SearchQuery>(query);
+  auto answers = Search::ask(
+      lane_, std::move(targets),
+      [own](peer::Peer& peer, std::span<const ShardId> asked) {
+        Search::Answers found;
+        for (auto& leg : peer.search(asked, *own)) found.emplace_back(leg.shard, std::move(leg.hits));
+        return found;
+      },
+      query.deadline, options_.hedge_after);
+  for (std::size_t i = 0; i < shards.size(); ++i) {
+    RETURN_IF_ERROR(hits.take(shards[i], std::move(answers[i]), query));
   }
   return {};
 }
@@ -148,18 +181,24 @@ Result<SearchReply> DataPlaneImpl::search(const std::string& collection, const S
         .with("expected", config.dimension)
         .with("actual", query.vector.size());
   }
-  auto legs = routing.legs();
+  auto [targets, unreachable] = routing.targets(query.consistency);
   SearchReply reply;
   reply.shards_total = static_cast<std::uint32_t>(routing.collection().shards.size());
-  Hits hits{config.metric, {}, std::move(legs.unreachable)};
-  const bool one_by_one = may_be_large(query, config.dimension, reply.shards_total);
-  for (auto& [peer, shards] : legs.by_peer) {
-    for (std::span<const ShardId> rest(shards); !rest.empty();) {
-      const auto now = rest.first(one_by_one ? 1 : rest.size());
-      rest = rest.subspan(now.size());
-      RETURN_IF_ERROR(ask(*peer, now, query, hits));
-      if (one_by_one) hits.cut(query);
+  Hits hits{config.metric, {}, std::move(unreachable)};
+  const std::size_t step = may_be_large(query, config.dimension, reply.shards_total) ? 1 : targets.size();
+  const bool all_here = std::all_of(targets.begin(), targets.end(), [](const Target& target) {
+    return target.candidates.size() == 1 && target.candidates.front().local;
+  });
+  for (std::size_t begin = 0; begin < targets.size(); begin += step) {
+    const std::span<const Target> some(targets.data() + begin, std::min(step, targets.size() - begin));
+    if (all_here) {
+      std::vector<ShardId> shards;
+      for (const auto& target : some) shards.push_back(target.shard);
+      RETURN_IF_ERROR(ask_here(*some.front().candidates.front().peer, shards, query, hits));
+    } else {
+      RETURN_IF_ERROR(ask_everybody({some.begin(), some.end()}, query, hits));
     }
+    if (step == 1) hits.cut(query);
   }
   for (auto& [shard, error] : hits.failures) {
     if (!query.allow_partial) return std::move(error);
@@ -228,9 +267,9 @@ Result<std::uint64_t> DataPlaneImpl::count(const std::string& collection, const 
 
 }  // namespace
 
-std::unique_ptr<DataPlane> make_data_plane(const cluster::MetadataLog& metadata, peer::PeerDirectory& peers,
-                                           MetricsRegistry& registry) {
-  return std::make_unique<DataPlaneImpl>(metadata, peers, registry);
+std::unique_ptr<DataPlane> make_data_plane(DataPlaneOptions options, cluster::MetadataLog& metadata,
+                                           peer::PeerDirectory& peers, MetricsRegistry& registry) {
+  return std::make_unique<DataPlaneImpl>(std::move(options), metadata, peers, registry);
 }
 
 }  // namespace vectorizer::coordinator

@@ -6,15 +6,20 @@
 
 namespace vectorizer::coordinator {
 
-Result<ShardRouting> ShardRouting::of(const cluster::MetadataLog& metadata, peer::PeerDirectory& peers,
+Result<ShardRouting> ShardRouting::of(cluster::MetadataLog& metadata, peer::PeerDirectory& peers, const NodeId& self,
                                       const std::string& collection) {
   auto snapshot = metadata.current();
   const auto* record = snapshot->find(collection);
   if (record == nullptr) {
+    RETURN_IF_ERROR(metadata.catch_up());
+    snapshot = metadata.current();
+    record = snapshot->find(collection);
+  }
+  if (record == nullptr) {
     return Error{ErrorType::kCollectionNotFound, fmt::format("collection '{}' does not exist", collection)}.with(
         "name", collection);
   }
-  return ShardRouting(std::move(snapshot), record, peers);
+  return ShardRouting(std::move(snapshot), record, peers, self);
 }
 
 bool ShardRouting::has(const ShardId& shard) const {
@@ -26,13 +31,20 @@ std::uint64_t ShardRouting::term_of(const ShardId& shard) const {
   return metadata_->placements.at(shard).term;
 }
 
-Result<peer::Peer*> ShardRouting::primary(const ShardId& shard) const {
-  const auto found = metadata_->placements.find(shard);
-  if (found == metadata_->placements.end() || found->second.primary.value().empty()) {
-    return Error{ErrorType::kShardUnavailable,
-                 fmt::format("Shard not found or not assigned: shard {} has no primary", shard.value())}
+Error ShardRouting::no_primary(const ShardId& shard) const {
+  if (metadata_->active_nodes().empty()) {
+    return Error{ErrorType::kNoActiveNodes,
+                 fmt::format("No active cluster nodes available (shard {} has no primary)", shard.value())}
         .with("shard_id", shard.value());
   }
+  return Error{ErrorType::kShardUnavailable,
+               fmt::format("Shard not found or not assigned: shard {} has no primary", shard.value())}
+      .with("shard_id", shard.value());
+}
+
+Result<Candidate> ShardRouting::primary_candidate(const ShardId& shard) const {
+  const auto found = metadata_->placements.find(shard);
+  if (found == metadata_->placements.end() || found->second.primary.value().empty()) return no_primary(shard);
   const auto& node = found->second.primary;
   auto* peer = peers_->find(node);
   if (peer == nullptr) {
@@ -41,20 +53,49 @@ Result<peer::Peer*> ShardRouting::primary(const ShardId& shard) const {
         .with("node", node.value())
         .with("shard_id", shard.value());
   }
-  return peer;
+  return Candidate{node, peer, node == self_};
 }
 
-ShardRouting::Legs ShardRouting::legs() const {
-  Legs legs;
+Result<peer::Peer*> ShardRouting::primary(const ShardId& shard) const {
+  ASSIGN_OR_RETURN(const auto candidate, primary_candidate(shard));
+  return candidate.peer;
+}
+
+ShardRouting::Targets ShardRouting::targets(Consistency consistency) const {
+  Targets result;
   for (const auto& shard : collection_->shards) {
-    auto peer = primary(shard);
-    if (peer) {
-      legs.by_peer[*peer].push_back(shard);
-    } else {
-      legs.unreachable.emplace_back(shard, std::move(peer.error()));
+    Target target{shard, {}};
+    const auto found = metadata_->placements.find(shard);
+    if (consistency == Consistency::kAny && found != metadata_->placements.end()) {
+      std::vector<Candidate> unhealthy;
+      const auto& copies = found->second.copies;
+      for (std::size_t i = 0; i < copies.size(); ++i) {
+        const auto& copy = copies[(i + shard.value()) % copies.size()];  // not always the same copy for everybody
+        if (copy.role != cluster::CopyRole::kInSync || !metadata_->present(copy)) continue;
+        auto* peer = peers_->find(copy.node);
+        if (peer == nullptr) continue;
+        const Candidate candidate{copy.node, peer, copy.node == self_};
+        if (candidate.local) {
+          target.candidates.insert(target.candidates.begin(), candidate);
+        } else if (metadata_->live(copy)) {
+          target.candidates.push_back(candidate);
+        } else {
+          unhealthy.push_back(candidate);
+        }
+      }
+      if (target.candidates.empty()) target.candidates = std::move(unhealthy);
     }
+    if (target.candidates.empty()) {
+      auto primary = primary_candidate(shard);
+      if (!primary) {
+        result.unreachable.emplace_back(shard, std::move(primary.error()));
+        continue;
+      }
+      target.candidates.push_back(*primary);
+    }
+    result.targets.push_back(std::move(target));
   }
-  return legs;
+  return result;
 }
 
 }  // namespace vectorizer::coordinator

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "fanout.hpp"
 #include "vectorizer/cluster/cluster_metadata.hpp"
 #include "vectorizer/cluster/metadata_log.hpp"
 #include "vectorizer/peer/peer.hpp"
@@ -16,7 +17,8 @@ namespace vectorizer::coordinator {
 class ShardRouting {
  public:
   /// collection_not_found if it does not exist.
-  static Result<ShardRouting> of(const cluster::MetadataLog& metadata, peer::PeerDirectory& peers,
+  /// On a node that lags it may exist all the same: it is not found only after this node has caught up.
+  static Result<ShardRouting> of(cluster::MetadataLog& metadata, peer::PeerDirectory& peers, const NodeId& self,
                                  const std::string& collection);
 
   const cluster::CollectionRecord& collection() const { return *collection_; }
@@ -25,21 +27,28 @@ class ShardRouting {
   std::uint64_t term_of(const ShardId& shard) const;
   /// The peer that leads a shard; "Shard not found or not assigned" or "Failed to get client for node" otherwise.
   Result<peer::Peer*> primary(const ShardId& shard) const;
-  /// All shards grouped by the peer to ask; those that nobody can be asked for go to `unreachable`.
-  struct Legs {
-    std::map<peer::Peer*, std::vector<ShardId>> by_peer;
+  Result<Candidate> primary_candidate(const ShardId& shard) const;
+  /// Every shard with who may answer for it, the best first: with kAny this node, then others that are active; with
+  /// kPrimary the primary. Those that nobody can be asked for go to `unreachable`.
+  struct Targets {
+    std::vector<Target> targets;
     std::vector<std::pair<ShardId, Error>> unreachable;
   };
-  Legs legs() const;
+  Targets targets(Consistency consistency) const;
+  std::uint64_t epoch() const { return metadata_->epoch; }
+  /// One node alone: what it cannot do, nobody can.
+  bool single() const { return metadata_->cluster_id.empty(); }
 
  private:
   ShardRouting(std::shared_ptr<const cluster::ClusterMetadata> metadata, const cluster::CollectionRecord* collection,
-               peer::PeerDirectory& peers)
-      : metadata_(std::move(metadata)), collection_(collection), peers_(&peers) {}
+               peer::PeerDirectory& peers, NodeId self)
+      : metadata_(std::move(metadata)), collection_(collection), peers_(&peers), self_(std::move(self)) {}
+  Error no_primary(const ShardId& shard) const;
 
   std::shared_ptr<const cluster::ClusterMetadata> metadata_;
   const cluster::CollectionRecord* collection_;  // inside *metadata_
   peer::PeerDirectory* peers_;
+  NodeId self_;
 };
 
 }  // namespace vectorizer::coordinator

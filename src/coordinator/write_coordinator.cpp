@@ -3,9 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
+#include <latch>
 #include <map>
 #include <optional>
 #include <string>
+#include <thread>
 #include <utility>
 
 #include "vectorizer/base/json_text.hpp"
@@ -16,19 +19,23 @@ namespace {
 /// Ids of one chunk of a write by filter.
 constexpr std::size_t kChunk = 1000;
 
-struct Part {
-  peer::ShardWrite write;           // moved to the peer
-  std::vector<PointId> ids;         // of write.ops
-  std::vector<std::size_t> places;  // of write.ops in the request
-};
+/// Between two attempts: a promotion takes a few seconds.
+constexpr std::chrono::milliseconds kRetryInterval{100};
 
 struct FailedPart {
-  const Part* part;
+  const WriteCoordinator::Part* part;
   Error error;
 };
 
-bool outcome_unknown(ErrorType type) {
-  return type == ErrorType::kInternal || type == ErrorType::kTimeout;
+bool outcome_unknown(const Error& error) {
+  return error.type == ErrorType::kInternal || error.type == ErrorType::kTimeout ||
+         error.details.find(R"("outcome":"unknown")") != std::string::npos;
+}
+
+/// Nothing was done, and it may be done by whoever leads the shard in a moment.
+bool worth_another_try(const Error& error) {
+  return !outcome_unknown(error) &&
+         (error.type == ErrorType::kShardUnavailable || error.type == ErrorType::kNodeUnreachable);
 }
 
 std::size_t place_of(std::size_t index, std::span<const std::size_t> places) {
@@ -57,13 +64,14 @@ Result<void> check_dimensions(const ShardRouting& routing, const std::vector<Wri
 
 /// partial_write, or the error itself when nothing was applied anywhere.
 Error failure_of(const WriteReport& report, std::size_t parts, std::vector<FailedPart> failed) {
-  const auto unknown = [](const Error& error) { return outcome_unknown(error.type) ? "unknown" : "not_applied"; };
+  const auto unknown = [](const Error& error) { return outcome_unknown(error) ? "unknown" : "not_applied"; };
   if (failed.size() == parts) {
     // An unknown outcome of one shard is one of the whole request.
-    const auto doubtful = std::find_if(failed.begin(), failed.end(),
-                                       [](const FailedPart& part) { return outcome_unknown(part.error.type); });
+    const auto doubtful =
+        std::find_if(failed.begin(), failed.end(), [](const FailedPart& part) { return outcome_unknown(part.error); });
     auto error = std::move(doubtful != failed.end() ? doubtful->error : failed.front().error);
-    if (outcome_unknown(error.type)) error.with("outcome", "unknown");
+    const bool said = error.details.find("\"outcome\"") != std::string::npos;
+    if (outcome_unknown(error) && !said) error.with("outcome", "unknown");
     return error;
   }
   std::string entries;
@@ -81,55 +89,99 @@ Error failure_of(const WriteReport& report, std::size_t parts, std::vector<Faile
   return error;
 }
 
-std::map<ShardId, Part> split(const ShardRouting& routing, std::vector<WriteOp> ops,
-                              std::span<const std::size_t> places) {
-  std::map<ShardId, Part> parts;
+std::map<ShardId, WriteCoordinator::Part> split(const ShardRouting& routing, std::vector<WriteOp> ops,
+                                                std::span<const std::size_t> places) {
+  std::map<ShardId, WriteCoordinator::Part> parts;
   for (std::size_t i = 0; i < ops.size(); ++i) {
-    const auto& shard = routing.shard_of(ops[i].id);
-    auto& part = parts[shard];
-    if (part.ids.empty()) {
-      part.write.shard = shard;
-      part.write.term = routing.term_of(shard);
-    }
+    auto& part = parts[routing.shard_of(ops[i].id)];
     part.ids.push_back(ops[i].id);
-    part.write.ops.push_back(std::move(ops[i]));
+    part.ops.push_back(std::move(ops[i]));
     part.places.push_back(place_of(i, places));
   }
   return parts;
 }
 
+/// The parts that one node leads.
+struct NodeParts {
+  Candidate node;
+  std::vector<peer::ShardWrite> writes;
+};
+
 }  // namespace
 
-Result<WriteReport> write_by_shard(const ShardRouting& routing, std::vector<WriteOp> ops,
-                                   std::span<const std::size_t> places) {
+void WriteCoordinator::attempt(const ShardRouting& routing, std::map<ShardId, Part>& parts) const {
+  std::map<NodeId, NodeParts> by_node;
+  for (auto& [shard, part] : parts) {
+    if (part.result && !worth_another_try_of(part)) continue;
+    auto primary = routing.primary_candidate(shard);
+    if (!primary) {
+      part.result = std::move(primary.error());
+      continue;
+    }
+    auto& group = by_node[primary->node];
+    group.node = *primary;
+    part.term = routing.term_of(shard);
+    // On a single node nobody else will be asked: the operations may go.
+    group.writes.push_back({shard, part.term, routing.single() ? std::move(part.ops) : part.ops});
+  }
+  std::vector<NodeParts*> groups;
+  for (auto& [node, group] : by_node) groups.push_back(&group);
+  std::vector<std::vector<peer::ShardWriteReply>> replies(groups.size());
+  std::latch done(static_cast<std::ptrdiff_t>(groups.size()));
+  const auto run = [&](std::size_t i) {
+    replies[i] = groups[i]->node.peer->write(std::move(groups[i]->writes));
+    done.count_down();
+  };
+  std::vector<std::size_t> here;
+  for (std::size_t i = 0; i < groups.size(); ++i) {
+    if (groups[i]->node.local || groups.size() == 1 || !lane_.try_post([&run, i] { run(i); })) here.push_back(i);
+  }
+  for (const auto i : here) run(i);
+  done.wait();
+  for (auto& list : replies) {
+    for (auto& reply : list) {
+      auto& part = parts.at(reply.shard);
+      part.result = std::move(reply.outcomes);
+      part.sequence = reply.sequence;
+    }
+  }
+}
+
+bool WriteCoordinator::worth_another_try_of(const Part& part) {
+  return part.result && !*part.result && worth_another_try(part.result->error());
+}
+
+Result<WriteReport> WriteCoordinator::write(std::vector<WriteOp> ops, std::span<const std::size_t> places) const {
+  ASSIGN_OR_RETURN(auto routing, route_());
   RETURN_IF_ERROR(check_dimensions(routing, ops, places));
   auto parts = split(routing, std::move(ops), places);
-  std::map<peer::Peer*, std::vector<peer::ShardWrite>> by_peer;
-  std::vector<FailedPart> failed;
-  for (auto& [shard, part] : parts) {
-    auto peer = routing.primary(shard);
-    if (peer) {
-      by_peer[*peer].push_back(std::move(part.write));
-    } else {
-      failed.push_back({&part, std::move(peer.error())});
+  for (;;) {
+    attempt(routing, parts);
+    const bool again =
+        std::any_of(parts.begin(), parts.end(), [](const auto& item) { return worth_another_try_of(item.second); });
+    if (!again || routing.single() || Deadline::Clock::now() + kRetryInterval >= deadline_.at()) break;
+    std::this_thread::sleep_for(kRetryInterval);
+    // The shards of a collection never change; one that was dropped meanwhile ends the write.
+    ASSIGN_OR_RETURN(routing, route_());
+    if (!std::all_of(parts.begin(), parts.end(), [&](const auto& item) { return routing.has(item.first); })) {
+      return Error{ErrorType::kCollectionNotFound, "the collection was dropped while it was written"};
     }
   }
   WriteReport report;
-  for (auto& [peer, writes] : by_peer) {
-    for (auto& reply : peer->write(std::move(writes))) {
-      const auto& part = parts.at(reply.shard);
-      if (!reply.outcomes) {
-        failed.push_back({&part, std::move(reply.outcomes.error())});
-        continue;
-      }
-      report.positions[reply.shard] = {.sequence = reply.sequence, .term = routing.term_of(reply.shard)};
-      for (std::size_t i = 0; i < reply.outcomes->size(); ++i) {
-        if ((*reply.outcomes)[i] == WriteOutcome::kApplied) {
-          ++report.applied;
-        } else {
-          ++report.not_found;
-          report.missing.push_back(part.ids[i]);
-        }
+  std::vector<FailedPart> failed;
+  for (auto& [shard, part] : parts) {
+    if (!*part.result) {
+      failed.push_back({&part, std::move(part.result->error())});
+      continue;
+    }
+    report.positions[shard] = {.sequence = part.sequence, .term = part.term};
+    const auto& outcomes = **part.result;
+    for (std::size_t i = 0; i < outcomes.size(); ++i) {
+      if (outcomes[i] == WriteOutcome::kApplied) {
+        ++report.applied;
+      } else {
+        ++report.not_found;
+        report.missing.push_back(part.ids[i]);
       }
     }
   }
@@ -137,20 +189,22 @@ Result<WriteReport> write_by_shard(const ShardRouting& routing, std::vector<Writ
   return report;
 }
 
-Result<WriteReport> write_matching_by_shard(const ShardRouting& routing, const Filter& filter, WriteOp op) {
+Result<WriteReport> WriteCoordinator::write_matching(const Filter& filter, WriteOp op) const {
   WriteReport report;
   op.only_if = &filter;
+  ASSIGN_OR_RETURN(const auto routing, route_());
   for (const auto& shard : routing.collection().shards) {
-    ASSIGN_OR_RETURN(auto* peer, routing.primary(shard));
     std::optional<PointId> after;
     for (;;) {
+      ASSIGN_OR_RETURN(const auto now, route_());
+      ASSIGN_OR_RETURN(auto* peer, now.primary(shard));
       ASSIGN_OR_RETURN(auto ids, peer->matching(shard, filter, after, kChunk));
       if (ids.empty()) break;
       after = ids.back();
       const bool last = ids.size() < kChunk;
       std::vector<WriteOp> ops(ids.size(), op);
       for (std::size_t i = 0; i < ids.size(); ++i) ops[i].id = std::move(ids[i]);
-      ASSIGN_OR_RETURN(const auto chunk, write_by_shard(routing, std::move(ops)));
+      ASSIGN_OR_RETURN(const auto chunk, write(std::move(ops)));
       report.applied += chunk.applied;
       merge_positions(report.positions, chunk.positions);
       if (last) break;

@@ -1,21 +1,55 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
+#include <map>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "shard_routing.hpp"
+#include "vectorizer/base/lane.hpp"
 #include "vectorizer/coordinator/data_plane.hpp"
+#include "vectorizer/model/deadline.hpp"
 
 namespace vectorizer::coordinator {
 
-/// Splits `ops` by shard, asks the primaries (one call per node), and tells the truth per vector: all applied or not
-/// found, or an error. Some shards applied and some not is partial_write with the failed ids and their `places` in the
-/// request (empty: as they are in `ops`).
-Result<WriteReport> write_by_shard(const ShardRouting& routing, std::vector<WriteOp> ops,
-                                   std::span<const std::size_t> places = {});
+/// One write of a client: split by shard, sent to the primaries (one call per node, all at once), and answered with the
+/// truth per vector: all applied or not found, or an error. Some shards applied and some not is partial_write with the
+/// failed ids and their places in the request.
+///
+/// What a node has certainly not done, because it does not lead the shard any more or cannot be reached, is sent again
+/// to whoever leads it then, until the deadline. What it may have done never is: the client is told.
+class WriteCoordinator {
+ public:
+  using Route = std::function<Result<ShardRouting>()>;
 
-/// See DataPlane::write_matching.
-Result<WriteReport> write_matching_by_shard(const ShardRouting& routing, const Filter& filter, WriteOp op);
+  /// @param route the collection as the metadata has it now
+  WriteCoordinator(Route route, Lane& lane, Deadline deadline)
+      : route_(std::move(route)), lane_(lane), deadline_(deadline) {}
+
+  /// @param places where each operation stands in the request; empty: as they are in `ops`
+  Result<WriteReport> write(std::vector<WriteOp> ops, std::span<const std::size_t> places = {}) const;
+  /// See DataPlane::write_matching.
+  Result<WriteReport> write_matching(const Filter& filter, WriteOp op) const;
+
+  /// The operations of one shard, and what became of them.
+  struct Part {
+    std::vector<WriteOp> ops;
+    std::vector<PointId> ids;         // of ops
+    std::vector<std::size_t> places;  // of ops in the request
+    std::uint64_t term = 0;           // in which they were sent last
+    std::uint64_t sequence = 0;
+    std::optional<Result<std::vector<WriteOutcome>>> result;
+  };
+
+ private:
+  void attempt(const ShardRouting& routing, std::map<ShardId, Part>& parts) const;
+  static bool worth_another_try_of(const Part& part);
+
+  const Route route_;
+  Lane& lane_;
+  const Deadline deadline_;
+};
 
 }  // namespace vectorizer::coordinator

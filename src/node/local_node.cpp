@@ -461,6 +461,9 @@ std::vector<peer::ShardWriteReply> LocalNodeImpl::write(std::vector<peer::ShardW
 Result<std::vector<ScoredPoint>> LocalNodeImpl::search_one(const ShardId& shard, const SearchQuery& query) const {
   const auto hosted = find(shard);
   if (!hosted) return unavailable(shard, options_.self);
+  if (query.consistency == Consistency::kPrimary) {
+    return read(shard, [&](const shard::Shard& found) { return found.search(query); });
+  }
   if (hosted->group) RETURN_IF_ERROR(hosted->group->readable(replication::ReadConsistency::kAny));
   return hosted->shard->search(query);
 }

@@ -195,6 +195,7 @@ void encode_query(const SearchQuery& query, wire::SearchRequest& out) {
   out.set_exact(query.exact);
   if (query.rescore) out.set_rescore(*query.rescore);
   out.set_allow_partial(query.allow_partial);
+  out.set_primary(query.consistency == Consistency::kPrimary);
   if (query.timeout_ms) out.set_timeout_ms(*query.timeout_ms);
   if (query.deadline.at() != Clock::time_point::max()) {
     const auto left = std::chrono::duration_cast<std::chrono::microseconds>(query.deadline.at() - Clock::now());
@@ -217,6 +218,7 @@ Result<SearchQuery> decode_query(const wire::SearchRequest& in) {
   out.exact = in.exact();
   if (in.has_rescore()) out.rescore = in.rescore();
   out.allow_partial = in.allow_partial();
+  out.consistency = in.primary() ? Consistency::kPrimary : Consistency::kAny;
   if (in.has_timeout_ms()) out.timeout_ms = in.timeout_ms();
   if (in.has_remaining_us()) {
     constexpr std::uint64_t kLongest = 3'600'000'000;  // no search is waited for longer, and the sum must not overflow

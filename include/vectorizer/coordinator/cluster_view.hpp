@@ -46,6 +46,8 @@ class ClusterView {
  public:
   virtual ~ClusterView() = default;
   virtual NodeId self() const = 0;
+  /// A single node, which asks nobody.
+  virtual bool alone() const = 0;
   virtual NodeId leader() const = 0;
   virtual std::vector<NodeView> nodes() const = 0;
   virtual std::vector<ShardView> shards() const = 0;

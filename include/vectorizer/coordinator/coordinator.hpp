@@ -16,8 +16,14 @@
 namespace vectorizer::coordinator {
 
 /// Collaborators are owned by the daemon and outlive what is made here.
-std::unique_ptr<DataPlane> make_data_plane(const cluster::MetadataLog& metadata, peer::PeerDirectory& peers,
-                                           MetricsRegistry& registry);
+struct DataPlaneOptions {
+  NodeId self;
+  std::chrono::milliseconds write_timeout{30000};  ///< with everything that is tried again inside
+  std::chrono::milliseconds hedge_after{50};       ///< before a shard is asked of a second copy as well
+  std::size_t fanout_threads = 32;                 ///< calls to other nodes at the same time; none on a single node
+};
+std::unique_ptr<DataPlane> make_data_plane(DataPlaneOptions options, cluster::MetadataLog& metadata,
+                                           peer::PeerDirectory& peers, MetricsRegistry& registry);
 
 /// @param max_collections beyond it, create is refused.
 std::unique_ptr<CollectionAdmin> make_collection_admin(cluster::MetadataLog& metadata, peer::PeerDirectory& peers,

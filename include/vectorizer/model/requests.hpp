@@ -45,6 +45,10 @@ struct Projection {
   std::uint64_t max_bytes = std::numeric_limits<std::uint64_t>::max();
 };
 
+/// From whom a read is answered: from any copy that is in sync, which may lag a little, or from the primary, which has
+/// everything that was acknowledged.
+enum class Consistency : std::uint8_t { kAny, kPrimary };
+
 struct SearchQuery {
   std::vector<float> vector;  ///< `dimension` finite floats, as sent
   std::size_t limit = 10;     ///< 1.., results wanted
@@ -56,6 +60,7 @@ struct SearchQuery {
   bool exact = false;
   std::optional<bool> rescore;
   bool allow_partial = false;
+  Consistency consistency = Consistency::kAny;
   std::optional<std::uint32_t> timeout_ms;  ///< as the client asked; `deadline` is what counts
   Deadline deadline;                        ///< checked between shards and while one is scanned
 };

@@ -66,10 +66,10 @@ Result<PointId> point_id_of(const Request& request) {
 Result<Target> target_of(const Services& services, const Request& request, Access access, Body body,
                          std::initializer_list<std::string_view> parameters) {
   RETURN_IF_ERROR(check_query(request, parameters));
-  if (const auto consistency = request.query_value("consistency")) {
-    RETURN_IF_ERROR(check_consistency(*consistency, FieldPath("consistency")));
-  }
   Target target;
+  if (const auto consistency = request.query_value("consistency")) {
+    ASSIGN_OR_RETURN(target.consistency, parse_consistency(*consistency, FieldPath("consistency")));
+  }
   if (!request.session_token.empty()) {
     ASSIGN_OR_RETURN(target.session, decode_session_token(request.session_token));
   }

@@ -40,12 +40,12 @@ struct Target {
   std::string collection;
   coordinator::CollectionShape shape;
   ShardPositions session;  ///< what X-Session-Token brought
+  std::optional<Consistency> consistency;  ///< of the query string
   BodyKind body = BodyKind::kJson;
 };
 
 /// What all handlers under /collections/{name} check before they look at the body: query parameters, `?consistency`,
-/// the session, the collection and the type of the body. A read of a session is refused if its writes are lost. Reads
-/// are asked of primaries, which have every acknowledged write, so that any consistency is fulfilled.
+/// the session, the collection and the type of the body. A read of a session is refused if its writes are lost.
 Result<Target> target_of(const Services& services, const Request& request, Access access, Body body,
                          std::initializer_list<std::string_view> parameters);
 

@@ -18,11 +18,13 @@ double milliseconds_since(Clock::time_point start) {
 }
 
 /// Runs one search and appends its reply to `out`. Its time runs from the arrival of the request.
-Result<void> run_search(const Services& services, const Request& request, const std::string& collection,
-                        SearchQuery& query, Clock::time_point start, std::string& out) {
+Result<void> run_search(const Services& services, const Request& request, const Target& target, SearchQuery& query,
+                        Clock::time_point start, std::string& out) {
+  if (target.consistency) query.consistency = *target.consistency;
+  if (!target.session.empty()) query.consistency = Consistency::kPrimary;  // which has what the session wrote
   query.deadline = Deadline(request.received, query.timeout_ms.value_or(services.server.read_timeout_ms));
   query.projection.max_bytes = services.server.max_reply_bytes;
-  ASSIGN_OR_RETURN(const auto reply, services.data.search(collection, query));
+  ASSIGN_OR_RETURN(const auto reply, services.data.search(target.collection, query));
   ReplySize size(services.server.max_reply_bytes -
                  std::min<std::uint64_t>(out.size(), services.server.max_reply_bytes));
   if (!size.add_all(reply.results)) return ReplySize(services.server.max_reply_bytes).too_large();  // of a batch
@@ -38,7 +40,7 @@ Result<Response> search(const Services& services, const Request& request) {
   auto query = parse(request.body, target.shape.dimension, services.limits);
   if (!query) return std::move(query).error();
   std::string body;
-  RETURN_IF_ERROR(run_search(services, request, target.collection, *query, start, body));
+  RETURN_IF_ERROR(run_search(services, request, target, *query, start, body));
   return json_response(std::move(body));
 }
 
@@ -48,7 +50,7 @@ Result<Response> search_batch(const Services& services, const Request& request) 
   std::string body = "{\"results\":[";
   for (std::size_t i = 0; i < queries.size(); ++i) {
     if (i > 0) body += ',';
-    const auto outcome = run_search(services, request, target.collection, queries[i], Clock::now(), body);
+    const auto outcome = run_search(services, request, target, queries[i], Clock::now(), body);
     if (outcome) continue;
     body += "{\"error\":";
     body += error_response(outcome.error(), request.request_id).body;
@@ -63,10 +65,11 @@ Result<Response> search_batch(const Services& services, const Request& request) 
 std::vector<Route> search_routes(const Services& services) {
   const auto* s = &services;
   const std::string base = "/collections/{name}/search";
+  // With all shards here a search runs to its end on the thread that read it; one that asks other nodes waits.
+  const auto run_on = services.cluster.alone() ? RunOn::kIoThread : RunOn::kRequestLane;
   return {
-      {Method::kPost, base, RunOn::kIoThread, [s](const Request& r) { return answer(r, search(*s, r)); }},
-      {Method::kPost, base + "/batch", RunOn::kIoThread,
-       [s](const Request& r) { return answer(r, search_batch(*s, r)); }},
+      {Method::kPost, base, run_on, [s](const Request& r) { return answer(r, search(*s, r)); }},
+      {Method::kPost, base + "/batch", run_on, [s](const Request& r) { return answer(r, search_batch(*s, r)); }},
   };
 }
 

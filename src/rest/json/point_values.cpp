@@ -225,13 +225,14 @@ Result<void> read_with_payload(JsonValue& value, const FieldPath& path, Projecti
   return {};
 }
 
-Result<void> read_consistency(JsonValue& value, const FieldPath& path) {
+Result<Consistency> read_consistency(JsonValue& value, const FieldPath& path) {
   ASSIGN_OR_RETURN(const auto text, read_string(value, path));
-  return check_consistency(text, path);
+  return parse_consistency(text, path);
 }
 
-Result<void> check_consistency(std::string_view text, const FieldPath& path) {
-  if (text == "any" || text == "primary") return {};
+Result<Consistency> parse_consistency(std::string_view text, const FieldPath& path) {
+  if (text == "any") return Consistency::kAny;
+  if (text == "primary") return Consistency::kPrimary;
   return invalid_field(path.text(), "must be \"any\" or \"primary\"");
 }
 

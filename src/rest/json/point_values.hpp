@@ -46,7 +46,7 @@ inline constexpr std::size_t kMaxPayloadPaths = 256;
 /// `with_payload`: true, false or a list of paths.
 Result<void> read_with_payload(JsonValue& value, const FieldPath& path, Projection& out);
 /// `consistency`: "any" or "primary".
-Result<void> read_consistency(JsonValue& value, const FieldPath& path);
-Result<void> check_consistency(std::string_view text, const FieldPath& path);
+Result<Consistency> read_consistency(JsonValue& value, const FieldPath& path);
+Result<Consistency> parse_consistency(std::string_view text, const FieldPath& path);
 
 }  // namespace vectorizer::rest

@@ -4,6 +4,15 @@
 #include "json/point_values.hpp"
 
 namespace vectorizer::rest {
+namespace {
+
+/// Checked, and fulfilled whatever it says: reads by id, scrolls and counts are asked of primaries.
+Result<void> check_consistency(JsonValue& value) {
+  ASSIGN_OR_RETURN([[maybe_unused]] const auto consistency, read_consistency(value, FieldPath("consistency")));
+  return {};
+}
+
+}  // namespace
 
 Result<GetBody> parse_get(std::string_view body, const config::LimitSettings& limits) {
   GetBody out;
@@ -18,7 +27,7 @@ Result<GetBody> parse_get(std::string_view body, const config::LimitSettings& li
       } else if (key == "with_payload") {
         return read_with_payload(value, FieldPath("with_payload"), out.what);
       } else if (key == "consistency") {
-        return read_consistency(value, FieldPath("consistency"));
+        return check_consistency(value);
       } else {
         return unknown_field(FieldPath(), key);
       }
@@ -48,7 +57,7 @@ Result<ScrollQuery> parse_scroll(std::string_view body, const config::LimitSetti
       } else if (key == "with_payload") {
         return read_with_payload(value, FieldPath("with_payload"), out.projection);
       } else if (key == "consistency") {
-        return read_consistency(value, FieldPath("consistency"));
+        return check_consistency(value);
       } else {
         return unknown_field(FieldPath(), key);
       }
@@ -63,7 +72,7 @@ Result<std::optional<Filter>> parse_count(std::string_view body, const config::L
   if (body.empty()) return out;
   RETURN_IF_ERROR(read_object(body, limits, [&](JsonObject& object) {
     return for_each_member(object, [&](std::string_view key, JsonValue value) -> Result<void> {
-      if (key == "consistency") return read_consistency(value, FieldPath("consistency"));
+      if (key == "consistency") return check_consistency(value);
       if (key != "filter") return unknown_field(FieldPath(), key);
       ASSIGN_OR_RETURN(out, read_filter(value, FieldPath("filter"), limits));
       return {};

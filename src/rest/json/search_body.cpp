@@ -63,7 +63,7 @@ Result<void> read_search_fields(JsonObject& object, const FieldPath& path, std::
     } else if (key == "allow_partial") {
       ASSIGN_OR_RETURN(out.query.allow_partial, read_bool(value, path.member("allow_partial")));
     } else if (key == "consistency") {
-      return read_consistency(value, path.member("consistency"));
+      ASSIGN_OR_RETURN(out.query.consistency, read_consistency(value, path.member("consistency")));
     } else {
       ASSIGN_OR_RETURN(const bool known, read_result_field(key, value, path, limits, out.query));
       if (!known) return unknown_field(path, key);

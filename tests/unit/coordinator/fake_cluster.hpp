@@ -36,6 +36,7 @@ class FixedMetadata final : public cluster::MetadataLog {
 class ScriptedPeer final : public peer::Peer {
  public:
   std::vector<peer::ShardWriteReply> write(std::vector<peer::ShardWrite> writes) override {
+    if (on_write) on_write();
     std::vector<peer::ShardWriteReply> replies;
     for (const auto& write : writes) {
       if (const auto failing = failures.find(write.shard); failing != failures.end()) {
@@ -93,6 +94,7 @@ class ScriptedPeer final : public peer::Peer {
   std::vector<ShardId> asked;
   std::vector<Projection> projections;
   std::function<void(const SearchQuery&)> on_search;
+  std::function<void()> on_write;
 };
 
 /// Nodes node-1.. with a collection `docs` of dimension 2, whose shards 0.. they lead in turn.
@@ -135,7 +137,7 @@ class ClusterTest : public ::testing::Test {
   FixedMetadata metadata;
   Directory peers;
   MetricsRegistry registry;
-  std::unique_ptr<DataPlane> data = make_data_plane(metadata, peers, registry);
+  std::unique_ptr<DataPlane> data = make_data_plane({NodeId("node-1")}, metadata, peers, registry);
 };
 
 }  // namespace vectorizer::coordinator::testing

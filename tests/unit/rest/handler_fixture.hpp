@@ -173,6 +173,7 @@ class MapData final : public coordinator::DataPlane {
 /// A cluster of one with three shards, of which the tests may change what they like.
 class OneNode final : public coordinator::ClusterView {
  public:
+  bool alone() const override { return true; }
   OneNode() {
     coordinator::NodeView node;
     node.id = NodeId("node-1");
