@@ -117,4 +117,10 @@ Result<LogPosition> receive_checkpoint(peer::ReplicationPeer& primary, const Sha
   return at;
 }
 
+Result<void> hand_on(ReplicaGroup& old, const CheckpointTarget& target) {
+  old.stop();
+  ASSIGN_OR_RETURN(const auto log, target.database->open_log(target.number));
+  return log->set_term(old.status().term);
+}
+
 }  // namespace vectorizer::replication

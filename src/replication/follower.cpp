@@ -27,6 +27,7 @@ ReplicateReply GroupCore::handle(const peer::ReplicateRequest& request) {
   BusyScope busy(*this);
   if (!busy || request.copy != identity_.copy) return reply_of(Outcome::kNotHere);
   ReplicateReply reply;
+  bool begin_fetch = false;
   {
     const Lock log_lock(log_mutex_);
     if (request.term < log_->term()) return reply_of(Outcome::kStaleTerm);
@@ -34,11 +35,23 @@ ReplicateReply GroupCore::handle(const peer::ReplicateRequest& request) {
       spdlog::error("shard {}: {}", identity_.shard.value(), adopted.error().message);
       return reply_of(Outcome::kFailed);
     }
+    {
+      const Lock lock(mutex_);
+      if (fetching_) reply.outcome = Outcome::kFetching;
+    }
+    if (reply.outcome == Outcome::kFetching) return reply_of(Outcome::kFetching);
     reply = accept(request);
+    const Lock lock(mutex_);
+    begin_fetch = fetching_ = reply.outcome == Outcome::kFetching;
   }
-  if (reply.outcome == Outcome::kFetching) ports_.fetch_checkpoint(request.primary, request.term);
+  if (begin_fetch) ports_.fetch_checkpoint(request.primary, request.term);
   schedule_apply();
   return reply;
+}
+
+void GroupCore::checkpoint_failed() {
+  const Lock lock(mutex_);
+  fetching_ = false;
 }
 
 Result<void> GroupCore::adopt_term(std::uint64_t term, const NodeId& primary) {

@@ -32,6 +32,7 @@ class GroupCore final : public ReplicaGroup, public std::enable_shared_from_this
   void reconcile(const cluster::ShardPlacement& placement) override;
   void tick() override;
   peer::ReplicateReply handle(const peer::ReplicateRequest& request) override;
+  void checkpoint_failed() override;
   Result<void> send_checkpoint(std::uint64_t term, peer::CheckpointSink& sink) override;
   Result<void> readable(ReadConsistency consistency) const override;
   Result<void> wait_applied(std::uint64_t sequence, milliseconds timeout) const override;
@@ -115,7 +116,7 @@ class GroupCore final : public ReplicaGroup, public std::enable_shared_from_this
   Result<void> wait_committed(const Ticket& ticket);
   Result<void> check_writable() const;
   void propose_changes();
-  void on_proposal(std::uint64_t term, bool original, const ProposalResult& result);
+  void on_proposal(std::uint64_t term, const cluster::MetadataCommand& command, const ProposalResult& result);
   Timepiece::Point proposals_after_{};
 
   Result<std::pair<std::uint64_t, std::string>> begin_checkpoint(std::uint64_t term);
@@ -177,6 +178,7 @@ class GroupCore final : public ReplicaGroup, public std::enable_shared_from_this
 
   // As a follower.
   std::optional<Timepiece::Point> heard_at_;
+  bool fetching_ = false;    // a checkpoint: what is confirmed now would be lost with this copy
   bool log_broken_ = false;  // an append failed: what it left is not to be trusted; log_mutex_
 
   Timepiece::Point pruned_at_{};

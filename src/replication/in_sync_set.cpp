@@ -53,6 +53,15 @@ std::optional<std::uint64_t> InSyncSet::committed(std::uint64_t own) const {
   return commit;
 }
 
+std::size_t InSyncSet::surely_in_sync() const {
+  std::size_t count = 1;
+  for (const auto& [copy, follower] : followers_) {
+    const bool leaving = change_ && !change_->grow && change_->copy == copy;
+    if (follower.in_sync && !leaving) ++count;
+  }
+  return count;
+}
+
 std::uint64_t InSyncSet::on_every_copy(std::uint64_t own) const {
   std::uint64_t everywhere = own;
   for (const auto& [copy, follower] : followers_)
@@ -98,11 +107,20 @@ Follower* InSyncSet::caught_up(std::uint64_t commit, std::uint64_t last, Timepie
   return nullptr;
 }
 
-void InSyncSet::answered(bool original, ProposalResult::Outcome outcome) {
+void InSyncSet::answered(const cluster::MetadataCommand& command, ProposalResult::Outcome outcome) {
+  const auto is_change = [&](const auto& each, bool grow) {
+    return each.isr_version == change_->version && each.copy == change_->copy && change_->grow == grow;
+  };
   if (!change_) return;
+  const auto* const shrink = std::get_if<cluster::ShrinkIsr>(&command);
+  const auto* const grow = std::get_if<cluster::GrowIsr>(&command);
+  const auto* const bump = std::get_if<cluster::BumpIsr>(&command);
+  const bool original = (shrink != nullptr && is_change(*shrink, false)) || (grow != nullptr && is_change(*grow, true));
+  if (!original && (bump == nullptr || bump->isr_version != change_->version)) return;
   change_->in_flight = false;
   if (outcome == ProposalResult::Outcome::kUnknown) change_->unknown = true;
   if (!original || outcome != ProposalResult::Outcome::kRefused) return;
+  // It has been decided, and will not be decided again.
   give_up_joining();
   change_.reset();
 }

@@ -60,6 +60,9 @@ class InSyncSet {
 
   /// The last sequence that the required followers and `own` have; nothing while one has not said where it is.
   std::optional<std::uint64_t> committed(std::uint64_t own) const;
+  /// How many copies the in-sync set has for sure, the primary included: one that this primary has proposed to remove
+  /// may have left it already, and then what it holds does not count.
+  std::size_t surely_in_sync() const;
   /// The last sequence that every follower has; 0 while one has not said where it is.
   std::uint64_t on_every_copy(std::uint64_t own) const;
 
@@ -68,8 +71,8 @@ class InSyncSet {
   std::optional<cluster::MetadataCommand> next_change(const cluster::ShardPlacement& placement, std::uint64_t commit,
                                                       std::uint64_t last, Timepiece::Point now,
                                                       const ReplicationOptions& options);
-  /// The answer to a command of next_change(). `original` tells it from the one that settles an unknown outcome.
-  void answered(bool original, ProposalResult::Outcome outcome);
+  /// The answer to a command of next_change(); of an earlier one it says nothing any more.
+  void answered(const cluster::MetadataCommand& command, ProposalResult::Outcome outcome);
   const std::optional<Change>& change() const { return change_; }
 
  private:

@@ -178,7 +178,7 @@ std::optional<GroupCore::Outgoing> GroupCore::request_for(Follower& follower, Ti
       return make_request(follower, *std::move(entries));
     }
     if (follower.next.sequence < log_->base().sequence) {
-      follower.needs_checkpoint = true;
+      follower.next = log_->last();  // so that the copy says what it has: this was a guess
     } else if (follower.next.sequence < durable_) {
       follower.sending = true;
       follower.request = next_request_++;
@@ -230,8 +230,7 @@ void GroupCore::read_for(std::uint64_t copy, std::uint64_t request, LogPosition 
     if (entries && !entries->empty()) {
       requests.push_back(make_request(*follower, *std::move(entries)));
     } else {
-      // Pruned meanwhile, perhaps; else it is tried again.
-      follower->needs_checkpoint = from.sequence < log_->base().sequence;
+      // Pruned meanwhile, perhaps.
       follower->not_before = ports_.clock->now() + options_.retry_pause;
       if (!entries) spdlog::warn("shard {}: {}", identity_.shard.value(), entries.error().message);
     }
@@ -295,15 +294,18 @@ void GroupCore::take_reply(Follower& follower, const LogPosition& through, const
     case ReplicateReply::Outcome::kDiverged:
       return fail(fmt::format("diverged: copy {} on node '{}' has applied {}, which this log lacks", follower.copy,
                               follower.node.value(), reply.applied));
+    case ReplicateReply::Outcome::kFetching:
+      follower.matched = false;
+      follower.match = 0;
+      [[fallthrough]];
     case ReplicateReply::Outcome::kStaleTerm:  // of a request from before this term
     case ReplicateReply::Outcome::kNotHere:
-    case ReplicateReply::Outcome::kFetching:
     case ReplicateReply::Outcome::kFailed:
       follower.not_before = now + options_.retry_pause;
-      // It may come back with another log: where it is must be asked again.
-      if (!follower.required()) {
-        follower.matched = false;
+      // With the checkpoint it has another log, from whose end it may go on.
+      if (follower.needs_checkpoint && reply.last.sequence >= log_->base().sequence) {
         follower.needs_checkpoint = false;
+        follower.next = std::min(reply.last, log_->last());
       }
       return;
   }
@@ -339,18 +341,17 @@ void GroupCore::propose_changes() {
     if (!command) return;
     term = term_;
   }
-  const bool original = !std::holds_alternative<cluster::BumpIsr>(*command);
   spdlog::info("shard {}: proposes {}", identity_.shard.value(), cluster::encode_command(*command));
-  ports_.propose(*command, [self = weak_from_this(), term, original](const ProposalResult& result) {
-    if (const auto core = self.lock()) core->on_proposal(term, original, result);
+  ports_.propose(*command, [self = weak_from_this(), term, command = *command](const ProposalResult& result) {
+    if (const auto core = self.lock()) core->on_proposal(term, command, result);
   });
 }
 
-void GroupCore::on_proposal(std::uint64_t term, bool original, const ProposalResult& result) {
+void GroupCore::on_proposal(std::uint64_t term, const cluster::MetadataCommand& command, const ProposalResult& result) {
   {
     const Lock lock(mutex_);
     if (leading_ && term_ == term) {
-      followers_.answered(original, result.outcome);
+      followers_.answered(command, result.outcome);
       if (result.outcome != ProposalResult::Outcome::kCommitted) {
         proposals_after_ = ports_.clock->now() + kProposalPause;
       }

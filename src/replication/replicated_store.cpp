@@ -29,12 +29,12 @@ Result<void> GroupCore::check_writable() const {
   if (!leading_) return unavailable("this copy is not the primary");
   if (handing_over_) return unavailable("it is being handed over");
   if (!open_) return unavailable("its primary is taking over");
-  if (placement_.in_sync_count() < placement_.min_in_sync) {
+  if (followers_.surely_in_sync() < placement_.min_in_sync) {
     return Error{ErrorType::kNotEnoughReplicas,
                  fmt::format("shard {} has {} copies in sync and needs {}", identity_.shard.value(),
-                             placement_.in_sync_count(), placement_.min_in_sync)}
+                             followers_.surely_in_sync(), placement_.min_in_sync)}
         .with("shard_id", identity_.shard.value())
-        .with("in_sync", placement_.in_sync_count())
+        .with("in_sync", followers_.surely_in_sync())
         .with("min_in_sync", placement_.min_in_sync);
   }
   if (!ports_.lease_valid()) return unavailable("this node has lost touch with the cluster");
@@ -44,11 +44,12 @@ Result<void> GroupCore::check_writable() const {
 Result<void> GroupCore::acknowledgeable() const {
   const Lock lock(mutex_);
   // As at the start of a write, except that a hand-over lets what was begun before it finish.
-  if (placement_.in_sync_count() >= placement_.min_in_sync && ports_.lease_valid()) return {};
-  return Error{ErrorType::kNotEnoughReplicas,
-               fmt::format("shard {}: the write is committed, but too few copies in sync, or this node's lease, were left "
-                           "to acknowledge it",
-                           identity_.shard.value())}
+  if (followers_.surely_in_sync() >= placement_.min_in_sync && ports_.lease_valid()) return {};
+  return Error{
+      ErrorType::kNotEnoughReplicas,
+      fmt::format("shard {}: the write is committed, but too few copies in sync, or this node's lease, were left "
+                  "to acknowledge it",
+                  identity_.shard.value())}
       .with("shard_id", identity_.shard.value())
       .with("outcome", "unknown");
 }

@@ -1,5 +1,7 @@
 #include "cluster/replication_cluster.hpp"
 
+#include <spdlog/spdlog.h>
+
 namespace vectorizer::testing {
 
 using cluster::CopyRole;
@@ -312,7 +314,8 @@ void ReplicationCluster::lead_metadata() {
   const auto status = node.group->status();
   if (status.failed) return promote_another(false);
   // A process that restarted does not resume its term.
-  if (!node.paused && !status.leading && node.term_at_start >= now.term && node.incarnation > 0) return promote_another(true);
+  if (!node.paused && !status.leading && node.term_at_start >= now.term && node.incarnation > 0)
+    return promote_another(true);
   for (const auto& copy : now.copies) {
     const std::size_t at = index_of(copy.node);
     const bool lost = !nodes_[at]->down && nodes_[at]->copy != copy.id && copy.role != CopyRole::kInit;
@@ -386,12 +389,15 @@ void ReplicationCluster::fetch(std::size_t node, const NodeId& primary, std::uin
   if (!self.group) return;
   Link link(*this, node, index_of(primary));
   const storage::CopyNumber number = self.next_number++;
-  const auto received =
-      replication::receive_checkpoint(link, placement().shard, term, {self.disk.get(), number, "/nowhere"});
+  const replication::CheckpointTarget target{self.disk.get(), number, "/nowhere"};
+  const auto received = replication::receive_checkpoint(link, placement().shard, term, target);
   if (!received) {
+    spdlog::info("node {}: no checkpoint: {}", node, received.error().message);
     ASSERT_TRUE(self.disk->drop_store(number));
+    self.group->checkpoint_failed();
     return;
   }
+  ASSERT_TRUE(replication::hand_on(*self.group, target));
   const storage::CopyNumber old = std::exchange(self.number, number);
   close(node);
   ASSERT_TRUE(self.disk->drop_store(old));

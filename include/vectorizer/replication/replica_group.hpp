@@ -55,7 +55,9 @@ struct ProposalResult {
   std::optional<cluster::ShardPlacement> placement;
 };
 
-/// What a group needs of its node. All of it is thread-safe, and called without any lock that guards reads or requests.
+/// What a group needs of its node. All of it is thread-safe. The clock, the lanes, lease_valid and storage_full are asked
+/// under the group's locks: they only look or queue, and never call back or run a task at once. All others are called
+/// without a lock.
 struct GroupPorts {
   using Task = std::function<void()>;
 
@@ -70,7 +72,8 @@ struct GroupPorts {
   /// This node may still acknowledge: nobody has been promoted in its place.
   std::function<bool()> lease_valid;
   std::function<bool()> storage_full;
-  /// The copy must be replaced by a checkpoint from `primary`. Does not block; may be asked again while it runs.
+  /// The copy must be replaced by a checkpoint from `primary` (checkpoint_receiver.hpp), and confirms nothing until it is,
+  /// or until checkpoint_failed(). Does not block.
   std::function<void(const NodeId& primary, std::uint64_t term)> fetch_checkpoint;
   /// The points of this copy as of one moment: Database::read_checkpoint.
   std::function<Result<void>(const std::function<Result<void>(storage::SequenceNumber)>& begin,
@@ -140,6 +143,8 @@ class ReplicaGroup {
   virtual void tick() = 0;
 
   virtual peer::ReplicateReply handle(const peer::ReplicateRequest& request) = 0;
+  /// The checkpoint that was asked for did not come: the copy goes on with what it has.
+  virtual void checkpoint_failed() = 0;
   /// As the primary of `term`: blocks until the sink has everything.
   virtual Result<void> send_checkpoint(std::uint64_t term, peer::CheckpointSink& sink) = 0;
 

@@ -187,8 +187,9 @@ void random_round(std::uint64_t seed) {
         break;
     }
     write_for(cluster, loop.between(100, 8000));
-    if (loop.happens(0.7)) cluster.heal();
-    if (loop.happens(0.3)) cluster.converge();
+    if (loop.happens(0.3)) continue;
+    cluster.heal();
+    if (loop.happens(0.5)) cluster.converge();
   }
   cluster.heal();
   cluster.converge();
