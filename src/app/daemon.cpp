@@ -13,6 +13,9 @@
 namespace vectorizer::app {
 namespace {
 
+/// For giving shards to other nodes before a stop.
+constexpr std::chrono::milliseconds kHandOverTime{5000};
+
 std::uint32_t or_cores(std::uint32_t configured) {
   return configured != 0 ? configured : std::max(1U, std::thread::hardware_concurrency());
 }
@@ -128,7 +131,11 @@ std::vector<std::string> Daemon::problems() const {
 bool Daemon::stop() {
   if (draining_.exchange(true)) return true;
   if (server_ && !server_->stop()) return false;
-  if (member_) member_->stop_serving();
+  if (member_) {
+    node_->hand_over(kHandOverTime);
+    member_->membership().hand_over();
+    member_->stop_serving();
+  }
   if (node_) node_->stop();
   if (member_) member_->stop();
   return true;

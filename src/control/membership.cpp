@@ -34,6 +34,7 @@ class MembershipImpl final : public Membership {
 
   cluster::MetadataLog& metadata() override { return state_.log; }
   Result<void> start(std::function<LocalState()> local) override;
+  void hand_over() override;
   void stop() override;
   bool lease_valid() const override { return state_.lease.valid(); }
   std::vector<std::string> problems() const override;
@@ -84,6 +85,14 @@ Result<void> MembershipImpl::start(std::function<LocalState()> local) {
   supervisor_.start();
   beats_.start(kBeatInterval, [this](const std::stop_token&) { send_beat(); });
   return {};
+}
+
+void MembershipImpl::hand_over() {
+  const auto raft = leading();
+  if (!raft || state_.log.current()->nodes.size() < 2) return;
+  if (const auto moved = (*raft)->transfer_leadership(std::nullopt); !moved) {
+    spdlog::info("the metadata keeps its leader until this node is gone: {}", moved.error().message);
+  }
 }
 
 void MembershipImpl::stop() {
@@ -171,7 +180,8 @@ Result<peer::Hello> MembershipImpl::hello(const peer::Hello& caller) {
 
 Result<peer::Remembered> MembershipImpl::remembered(std::uint64_t raft_id) {
   peer::Remembered remembered;
-  for (const auto& [id, node] : state_.log.current()->nodes) {
+  const auto metadata = state_.log.current();
+  for (const auto& [id, node] : metadata->nodes) {
     if (node.raft_id == raft_id) remembered.boot_nonce = node.boot_nonce;
   }
   return remembered;

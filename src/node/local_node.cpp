@@ -62,6 +62,7 @@ class LocalNodeImpl final : public LocalNode {
   void reconcile(const Metadata& metadata) override;
   std::vector<std::string> problems() const override;
   std::vector<peer::CopyStatus> copies() const override;
+  void hand_over(std::chrono::milliseconds timeout) override;
   void stop() override;
 
   std::vector<peer::ShardWriteReply> write(std::vector<peer::ShardWrite> writes) override;
@@ -93,6 +94,7 @@ class LocalNodeImpl final : public LocalNode {
 
  private:
   static constexpr std::size_t kWriteQueue = 1U << 16;
+  static constexpr std::chrono::milliseconds kHandOverOne{1000};
 
   Hosted find(const ShardId& shard) const {
     const auto copies = copies_.get();
@@ -112,6 +114,8 @@ class LocalNodeImpl final : public LocalNode {
   }
   Result<std::vector<ScoredPoint>> search_one(const ShardId& shard, const SearchQuery& query) const;
   peer::ShardWriteReply write_one(const peer::ShardWrite& write);
+
+  bool hand_over_one(const ShardId& shard, const HostedCopy& hosted, std::chrono::milliseconds timeout);
 
   /// The copy that the metadata gives to this disk.
   const CopyRecord* mine(const ShardPlacement& placement) const;
@@ -381,7 +385,8 @@ std::vector<std::string> LocalNodeImpl::problems() const {
     if (!registry_problem_.empty()) lines.push_back(registry_problem_);
     for (const auto& [id, text] : problems_) lines.push_back(text);
   }
-  for (const auto& [id, hosted] : *copies_.get()) {
+  const auto copies = copies_.get();
+  for (const auto& [id, hosted] : *copies) {
     if (!hosted->group) continue;
     if (auto problem = hosted->group->problem(); !problem.empty()) {
       lines.push_back(fmt::format("shard {}: {}", id.value(), problem));
@@ -392,12 +397,45 @@ std::vector<std::string> LocalNodeImpl::problems() const {
 
 std::vector<peer::CopyStatus> LocalNodeImpl::copies() const {
   std::vector<peer::CopyStatus> statuses;
-  for (const auto& [id, hosted] : *copies_.get()) {
+  const auto copies = copies_.get();
+  for (const auto& [id, hosted] : *copies) {
     if (hosted->group) statuses.push_back(hosted->group->status());
   }
   const std::lock_guard lock(problems_mutex_);
   for (const auto& [id, status] : not_open_) statuses.push_back(status);
   return statuses;
+}
+
+void LocalNodeImpl::hand_over(std::chrono::milliseconds timeout) {
+  const auto deadline = std::chrono::steady_clock::now() + timeout;
+  std::size_t given = 0, kept = 0;
+  const auto copies = copies_.get();
+  for (const auto& [id, hosted] : *copies) {
+    if (!hosted->group || !hosted->group->stats().leading) continue;
+    const auto left =
+        std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+    const bool done = left.count() > 0 && hand_over_one(id, *hosted, left);
+    ++(done ? given : kept);
+  }
+  if (given + kept > 0) spdlog::info("handed over {} shards, {} are left to be taken over", given, kept);
+}
+
+bool LocalNodeImpl::hand_over_one(const ShardId& shard, const HostedCopy& hosted, std::chrono::milliseconds timeout) {
+  const auto metadata = metadata_.current();
+  const auto found = metadata->placements.find(shard);
+  if (found == metadata->placements.end()) return true;
+  const auto& placement = found->second;
+  const auto target = std::find_if(placement.copies.begin(), placement.copies.end(), [&](const CopyRecord& copy) {
+    return copy.node != options_.self && copy.role == CopyRole::kInSync && metadata->live(copy);
+  });
+  if (target == placement.copies.end()) return false;
+  if (!hosted.group->hand_over(std::min(timeout, kHandOverOne))) {
+    hosted.group->resume();
+    return false;
+  }
+  const auto decided = metadata_.propose(cluster::Promote{shard, placement.term, placement.isr_version, target->node});
+  if (!decided) hosted.group->resume();
+  return static_cast<bool>(decided);
 }
 
 void LocalNodeImpl::stop() {

@@ -53,6 +53,8 @@ class Membership : public peer::MembershipPeer {
   virtual cluster::MetadataLog& metadata() = 0;
   /// Begins to look for the others. @param local asked for each beat, from a thread of this class.
   virtual Result<void> start(std::function<LocalState()> local) = 0;
+  /// Before a planned stop: if this node leads the metadata, another one does afterwards.
+  virtual void hand_over() = 0;
   /// Ends all threads, the Raft log included. No call of another node may be running. Idempotent.
   virtual void stop() = 0;
 

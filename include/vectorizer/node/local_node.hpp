@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -51,6 +52,9 @@ class LocalNode : public peer::Peer, public peer::ReplicationPeer {
   virtual std::vector<std::string> problems() const = 0;
   /// Every copy that the metadata gives this node, for its beats to the leader.
   virtual std::vector<peer::CopyStatus> copies() const = 0;
+  /// Before a planned stop: gives the shards that are led here to other copies in sync, so that nobody waits for a
+  /// lease to end. Whatever is not given away in time is taken over as if the node had failed.
+  virtual void hand_over(std::chrono::milliseconds timeout) = 0;
   /// Stops the background work and saves the indexes. Idempotent; reads and writes still work afterwards.
   virtual void stop() = 0;
 };
