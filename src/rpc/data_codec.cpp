@@ -257,6 +257,7 @@ void encode_projection(const Projection& projection, wire::Projection& out) {
   out.set_with_payload(projection.with_payload);
   out.set_with_vector(projection.with_vector);
   for (const auto& key : projection.payload_keys) out.add_payload_keys(key);
+  if (projection.max_bytes != Projection().max_bytes) out.set_max_bytes(projection.max_bytes);
 }
 
 Projection decode_projection(const wire::Projection& in) {
@@ -264,6 +265,7 @@ Projection decode_projection(const wire::Projection& in) {
   out.with_payload = in.with_payload();
   out.with_vector = in.with_vector();
   out.payload_keys.assign(in.payload_keys().begin(), in.payload_keys().end());
+  if (in.has_max_bytes()) out.max_bytes = in.max_bytes();
   return out;
 }
 
@@ -308,6 +310,7 @@ void encode_report(const peer::ShardReport& report, wire::ShardReport& out) {
   out.set_payload_bytes(report.payload_bytes);
   out.set_oldest_pending_seconds(report.oldest_pending_seconds);
   for (const auto& path : report.indexed_paths) out.add_indexed_paths(path);
+  out.set_problem(report.problem);
 }
 
 peer::ShardReport decode_report(const wire::ShardReport& in) {
@@ -324,6 +327,7 @@ peer::ShardReport decode_report(const wire::ShardReport& in) {
   out.payload_bytes = in.payload_bytes();
   out.oldest_pending_seconds = in.oldest_pending_seconds();
   out.indexed_paths.assign(in.indexed_paths().begin(), in.indexed_paths().end());
+  out.problem = in.problem();
   return out;
 }
 

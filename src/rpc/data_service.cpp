@@ -131,4 +131,18 @@ grpc::ServerUnaryReactor* DataServiceImpl::Report(grpc::CallbackServerContext* c
               });
 }
 
+grpc::ServerUnaryReactor* DataServiceImpl::Digest(grpc::CallbackServerContext* context,
+                                                  const wire::DigestRequest* request, wire::DigestReply* reply) {
+  return read(Method::kDigest, context, request, reply,
+              [](peer::Peer& peer, const wire::DigestRequest& in, wire::DigestReply& out) -> Result<void> {
+                encode_result(peer.digest(ShardId(in.shard())), out, [&out](const peer::ShardDigest& digest) {
+                  out.set_sequence(digest.sequence);
+                  out.set_points(digest.points);
+                  out.set_high(digest.high);
+                  out.set_low(digest.low);
+                });
+                return {};
+              });
+}
+
 }  // namespace vectorizer::rpc

@@ -25,6 +25,8 @@ class DataServiceImpl final : public wire::DataService::CallbackService {
                                      wire::MatchingReply* reply) override;
   grpc::ServerUnaryReactor* Report(grpc::CallbackServerContext* context, const wire::ReportRequest* request,
                                    wire::ReportReply* reply) override;
+  grpc::ServerUnaryReactor* Digest(grpc::CallbackServerContext* context, const wire::DigestRequest* request,
+                                   wire::DigestReply* reply) override;
 
  private:
   template <typename Request, typename Reply, typename Handle>

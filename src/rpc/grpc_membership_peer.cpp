@@ -63,7 +63,7 @@ Result<peer::BeatReply> GrpcMembershipPeer::beat(const peer::Beat& beat) {
   encode_beat(beat, request);
   wire::BeatReply reply;
   RETURN_IF_ERROR(ask(Method::kBeat, &Stub::SendBeat, request, reply));
-  return peer::BeatReply{reply.lease(), reply.metadata_epoch()};
+  return decode_beat_reply(reply);
 }
 
 Result<std::uint64_t> GrpcMembershipPeer::propose(const std::string& command) {

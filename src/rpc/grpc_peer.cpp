@@ -148,4 +148,13 @@ Result<std::vector<peer::ShardReport>> GrpcPeer::report(std::span<const ShardId>
   return out;
 }
 
+Result<peer::ShardDigest> GrpcPeer::digest(const ShardId& shard) {
+  wire::DigestRequest request;
+  request.set_shard(shard.value());
+  wire::DigestReply reply;
+  RETURN_IF_ERROR(ask(Method::kDigest, &Stub::Digest, request, reply, deadline()));
+  if (reply.has_error()) return decode_error(reply.error());
+  return peer::ShardDigest{reply.sequence(), reply.points(), reply.high(), reply.low()};
+}
+
 }  // namespace vectorizer::rpc

@@ -24,6 +24,7 @@ class GrpcPeer final : public peer::Peer {
   Result<std::vector<PointId>> matching(const ShardId& shard, const Filter& filter, const std::optional<PointId>& after,
                                         std::size_t limit) override;
   Result<std::vector<peer::ShardReport>> report(std::span<const ShardId> shards) override;
+  Result<peer::ShardDigest> digest(const ShardId& shard) override;
 
  private:
   template <typename Function, typename Request, typename Reply>

@@ -1,11 +1,16 @@
 #include "membership_codec.hpp"
 
+#include <algorithm>
+#include <chrono>
 #include <optional>
 
 namespace vectorizer::rpc {
 namespace {
 
 using State = peer::IdentityState;
+
+/// A year: what is beyond is nonsense that must not overflow a time.
+constexpr std::uint64_t kMaxSilenceMs = 365ULL * 24 * 3600 * 1000;
 
 wire::HelloMessage::State encode_state(State state) {
   switch (state) {
@@ -59,6 +64,9 @@ void encode_hello(const peer::Hello& hello, wire::HelloMessage& out) {
   out.set_rest_port(hello.rest_port);
   out.set_version(hello.version);
   out.set_leader_endpoint(hello.leader_endpoint);
+  out.set_uptime_seconds(hello.uptime_seconds);
+  out.set_metadata_epoch(hello.metadata_epoch);
+  out.set_metadata_digest(hello.metadata_digest);
 }
 
 Result<peer::Hello> decode_hello(const wire::HelloMessage& in) {
@@ -82,6 +90,9 @@ Result<peer::Hello> decode_hello(const wire::HelloMessage& in) {
   out.rest_port = static_cast<std::uint16_t>(in.rest_port());
   out.version = in.version();
   out.leader_endpoint = in.leader_endpoint();
+  out.uptime_seconds = in.uptime_seconds();
+  out.metadata_epoch = in.metadata_epoch();
+  out.metadata_digest = in.metadata_digest();
   return out;
 }
 
@@ -124,6 +135,7 @@ void encode_beat(const peer::Beat& beat, wire::Beat& out) {
     to.set_leading(copy.leading);
   }
   for (const auto& node : beat.unreachable) out.add_unreachable(node.value());
+  out.set_servers_hash(beat.servers_hash);
 }
 
 peer::Beat decode_beat(const wire::Beat& in) {
@@ -144,6 +156,29 @@ peer::Beat decode_beat(const wire::Beat& in) {
     to.leading = copy.leading();
   }
   for (const auto& node : in.unreachable()) out.unreachable.emplace_back(node);
+  out.servers_hash = in.servers_hash();
+  return out;
+}
+
+void encode_beat_reply(const peer::BeatReply& reply, wire::BeatReply& out) {
+  out.set_lease(reply.lease);
+  out.set_metadata_epoch(reply.metadata_epoch);
+  for (const auto& heard : reply.heard) {
+    wire::HeardOf& to = *out.add_heard();
+    to.set_node(heard.node.value());
+    to.set_silence_ms(static_cast<std::uint64_t>(heard.silence.count()));
+    to.set_servers_hash(heard.servers_hash);
+  }
+}
+
+peer::BeatReply decode_beat_reply(const wire::BeatReply& in) {
+  peer::BeatReply out;
+  out.lease = in.lease();
+  out.metadata_epoch = in.metadata_epoch();
+  for (const auto& heard : in.heard()) {
+    const auto silence = std::min<std::uint64_t>(heard.silence_ms(), kMaxSilenceMs);
+    out.heard.push_back({NodeId(heard.node()), std::chrono::milliseconds(silence), heard.servers_hash()});
+  }
   return out;
 }
 

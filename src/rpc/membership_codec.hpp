@@ -20,5 +20,7 @@ peer::Remembered decode_remembered(const wire::RememberedReply& in);
 
 void encode_beat(const peer::Beat& beat, wire::Beat& out);
 peer::Beat decode_beat(const wire::Beat& in);
+void encode_beat_reply(const peer::BeatReply& reply, wire::BeatReply& out);
+peer::BeatReply decode_beat_reply(const wire::BeatReply& in);
 
 }  // namespace vectorizer::rpc

@@ -79,10 +79,8 @@ grpc::ServerUnaryReactor* MembershipServiceImpl::SendBeat(grpc::CallbackServerCo
                                                           const wire::Beat* request, wire::BeatReply* reply) {
   return serve(core_.beats, Method::kBeat, context, request, reply,
                [](peer::MembershipPeer& peer, const wire::Beat& in, wire::BeatReply& out) {
-                 encode_result(peer.beat(decode_beat(in)), out, [&out](const peer::BeatReply& answer) {
-                   out.set_lease(answer.lease);
-                   out.set_metadata_epoch(answer.metadata_epoch);
-                 });
+                 encode_result(peer.beat(decode_beat(in)), out,
+                               [&out](const peer::BeatReply& answer) { encode_beat_reply(answer, out); });
                });
 }
 

@@ -16,6 +16,7 @@ enum class Method : std::uint8_t {
   kCount,
   kMatching,
   kReport,
+  kDigest,
   kReplicate,
   kFetchCheckpoint,
   kHello,
@@ -28,7 +29,7 @@ enum class Method : std::uint8_t {
   kBarrier,
   kRaftStream,
 };
-inline constexpr std::size_t kMethods = 18;
+inline constexpr std::size_t kMethods = 19;
 
 struct MethodRules {
   std::string_view name;   ///< as metrics and errors show it, and as proofs of the secret cover it
@@ -45,6 +46,7 @@ inline constexpr std::array<MethodRules, kMethods> kMethodRules{{
     {"count", true, false, false},
     {"matching", true, false, false},
     {"report", true, false, false},
+    {"digest", false, false, false},
     {"replicate", false, true, false},
     {"fetch_checkpoint", false, false, false},
     {"hello", true, false, true},

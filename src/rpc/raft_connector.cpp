@@ -22,7 +22,7 @@ class OutgoingStream final : public peer::ByteStream,
   ~OutgoingStream() override {
     if (!started_) return;
     pipe_.close();
-    RemoveHold();
+    release();
     std::unique_lock lock(mutex_);
     done_changed_.wait(lock, [this] { return done_; });
   }
@@ -34,6 +34,7 @@ class OutgoingStream final : public peer::ByteStream,
     if (!core_.calls.add(context_)) return stopped_error(line_->target);
     started_ = true;
     line_->stub->async()->Stream(&context_, this);
+    held_ = true;
     AddHold();  // reads and writes come from other threads than gRPC's
     StartRead(&acceptance_);
     StartCall();
@@ -45,7 +46,7 @@ class OutgoingStream final : public peer::ByteStream,
     if (!answered) return unreachable_error(line_->target, "it has not accepted the stream in time");
     lock.unlock();
     context_.TryCancel();  // it ended, or sent what is no acceptance
-    RemoveHold();
+    release();
     lock.lock();
     done_changed_.wait(lock, [this] { return done_; });
     started_ = false;
@@ -64,10 +65,26 @@ class OutgoingStream final : public peer::ByteStream,
 
  private:
   void begin_read(wire::Bytes* into) override { StartRead(into); }
-  void begin_write(const wire::Bytes* from) override { StartWrite(from); }
+  void begin_write(const wire::Bytes* from) override {
+    {
+      const std::lock_guard lock(hold_mutex_);
+      if (held_) return StartWrite(from);
+    }
+    pipe_.write_done(false);
+  }
   void cancel() override { context_.TryCancel(); }
 
+  /// gRPC tells how the call ended only when nobody holds it, and while it is held only it takes operations.
+  void release() {
+    {
+      const std::lock_guard lock(hold_mutex_);
+      if (!std::exchange(held_, false)) return;
+    }
+    RemoveHold();
+  }
+
   void OnReadDone(bool ok) override {
+    if (!ok) release();
     if (answered_) return pipe_.read_done(ok);
     answered_ = true;
     const std::lock_guard lock(mutex_);
@@ -93,6 +110,8 @@ class OutgoingStream final : public peer::ByteStream,
   wire::Bytes acceptance_;
   bool answered_ = false;  // of gRPC's callbacks, which come one after the other
   bool started_ = false;
+  std::mutex hold_mutex_;
+  bool held_ = false;
   std::mutex mutex_;
   std::condition_variable done_changed_;
   bool accepted_ = false, refused_ = false, stopping_ = false, done_ = false;
