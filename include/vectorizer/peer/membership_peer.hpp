@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -36,6 +37,10 @@ struct Hello {
   std::uint16_t rest_port = 0;
   std::string version;
   std::string leader_endpoint;  ///< of the metadata's leader, if it knows one
+  double uptime_seconds = 0;
+  /// What it holds of the metadata, for callers of its own cluster; the digest is empty for others.
+  std::uint64_t metadata_epoch = 0;
+  std::string metadata_digest;
 };
 
 /// What a peer remembers of another process: how to recognise a disk that went back in time.
@@ -70,12 +75,20 @@ struct Beat {
   std::uint64_t raft_id = 0;
   std::uint64_t boot_nonce = 0;
   bool stalled = false;  ///< its disk or queues hang: no lease is asked for
+  std::uint64_t servers_hash = 0;  ///< of its configured list
   std::vector<CopyStatus> copies;
   std::vector<NodeId> unreachable;  ///< primaries that it cannot reach
+};
+/// What the leader of the metadata knows of one node.
+struct HeardOf {
+  NodeId node;
+  std::chrono::milliseconds silence{0};  ///< since its last beat
+  std::uint64_t servers_hash = 0;
 };
 struct BeatReply {
   bool lease = false;
   std::uint64_t metadata_epoch = 0;
+  std::vector<HeardOf> heard = {};  ///< of every node that has beaten in this time as leader
 };
 
 /// What nodes ask of each other to form and keep a cluster; reached by endpoint, because that is all a newcomer knows.

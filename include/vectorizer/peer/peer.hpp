@@ -42,6 +42,15 @@ struct ShardReport : ShardStats {
   ShardId shard;
 };
 
+/// What a copy holds as of one sequence: equal for copies that are equal. XXH3-128 over id, sequence, vector and payload
+/// of every point, in the order of ids.
+struct ShardDigest {
+  std::uint64_t sequence = 0;  ///< of the last operation in it
+  std::uint64_t points = 0;
+  std::uint64_t high = 0, low = 0;
+  friend bool operator==(const ShardDigest&, const ShardDigest&) = default;
+};
+
 /// What nodes ask of each other; local or remote look the same. One call per node, not per shard. A shard that the
 /// node does not serve answers kShardUnavailable in its place. Thread-safe; calls block until answered.
 class Peer {
@@ -58,6 +67,10 @@ class Peer {
                                                 const std::optional<PointId>& after, std::size_t limit) = 0;
   /// Of those of `shards` that the node serves, or of all that it serves when `shards` is empty.
   virtual Result<std::vector<ShardReport>> report(std::span<const ShardId> shards) = 0;
+  /// Of the content of a copy, whatever its role: reads it whole, from disk.
+  virtual Result<ShardDigest> digest(const ShardId& shard) {
+    return Error{ErrorType::kShardUnavailable, "Shard not found or not assigned"}.with("shard_id", shard.value());
+  }
   /// The sequence that a read begun now sees at least.
   virtual Result<std::uint64_t> sequence(const ShardId& shard) {
     ASSIGN_OR_RETURN(const auto reports, report({&shard, 1}));
