@@ -92,7 +92,9 @@ std::optional<cluster::MetadataCommand> InSyncSet::next_change(const cluster::Sh
 
 Follower* InSyncSet::silent(Timepiece::Point now, const ReplicationOptions& options) {
   for (auto& [copy, follower] : followers_) {
-    if (follower.in_sync && now - follower.accepted_at > options.silence) return &follower;
+    if (!follower.in_sync) continue;
+    const bool gone = follower.unreachable_since && now - *follower.unreachable_since > options.unreachable;
+    if (gone || now - follower.accepted_at > options.silence) return &follower;
   }
   return nullptr;
 }
@@ -100,7 +102,8 @@ Follower* InSyncSet::silent(Timepiece::Point now, const ReplicationOptions& opti
 Follower* InSyncSet::caught_up(std::uint64_t commit, std::uint64_t last, Timepiece::Point now,
                                const ReplicationOptions& options) {
   for (auto& [copy, follower] : followers_) {
-    const bool healthy = follower.matched && now - follower.accepted_at <= options.silence;
+    const bool healthy =
+        follower.matched && !follower.unreachable_since && now - follower.accepted_at <= options.silence;
     if (follower.required() || !healthy || follower.match < commit) continue;
     if (last - follower.match <= options.joining_lag) return &follower;
   }

@@ -27,6 +27,7 @@ struct Follower {
   unsigned mismatches = 0;  ///< in a row
   Timepiece::Point sent_at{};
   Timepiece::Point accepted_at{};
+  std::optional<Timepiece::Point> unreachable_since{};  ///< nothing while its node answers at all
   Timepiece::Point not_before{};
   Timepiece::Point complete_at{};  ///< when it last had everything
 

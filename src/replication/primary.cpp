@@ -263,9 +263,14 @@ void GroupCore::on_reply(std::uint64_t copy, std::uint64_t request, const LogPos
     if (follower == nullptr || follower->request != request) return;
     follower->sending = false;
     if (reply) {
+      follower->unreachable_since.reset();
       take_reply(*follower, through, *reply);
     } else {
-      follower->not_before = ports_.clock->now() + options_.retry_pause;
+      const auto now = ports_.clock->now();
+      follower->not_before = now + options_.retry_pause;
+      const bool unreachable = reply.error().type == ErrorType::kNodeUnreachable;
+      if (!unreachable) follower->unreachable_since.reset();
+      if (unreachable && !follower->unreachable_since) follower->unreachable_since = now;
     }
     if (leads()) {
       advance_commit();

@@ -26,6 +26,7 @@ struct ReplicationOptions {
   milliseconds commit_beat{100};       ///< when the commit moved and no entry carried it
   milliseconds retry_pause{100};       ///< before a copy that did not take a request is asked again
   milliseconds silence{2000};          ///< a required copy that accepts nothing for so long leaves the in-sync set
+  milliseconds unreachable{500};        ///< one whose process cannot even be reached leaves it sooner
   milliseconds commit_timeout{30000};  ///< then the outcome of a write is unknown
   milliseconds settle_timeout{2000};   ///< how long a write waits for an earlier one whose outcome is unknown
   milliseconds reader_silence{3000};   ///< a copy that has not heard its primary for so long refuses reads
