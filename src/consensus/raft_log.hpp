@@ -26,7 +26,7 @@ class RaftLog final : public RaftMetadataLog {
 
   Result<std::shared_ptr<const cluster::ClusterMetadata>> propose(const cluster::MetadataCommand& command) override;
   std::shared_ptr<const cluster::ClusterMetadata> current() const override { return machine_.current(); }
-  Result<void> catch_up();
+  Result<void> catch_up() override;
   NodeId leader() const override;
   void observe(Observer observer) override { observers_.add(std::move(observer)); }
 

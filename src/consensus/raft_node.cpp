@@ -9,6 +9,8 @@
 #include <system_error>
 #include <utility>
 
+#include "raft_memory.hpp"
+
 namespace vectorizer::consensus {
 namespace {
 
@@ -117,6 +119,7 @@ Result<std::unique_ptr<RaftNode>> RaftNode::start(const RaftOptions& options, St
 Result<std::unique_ptr<RaftNode>> RaftNode::start(const RaftOptions& options, std::unique_ptr<RaftStore> store,
                                                   StateMachine& machine, peer::StreamConnector& connector,
                                                   Callbacks callbacks) {
+  bound_raft_memory();
   const auto network = options.directory / "network";
   std::error_code problem;
   std::filesystem::remove_all(network, problem);
