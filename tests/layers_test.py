@@ -91,6 +91,16 @@ class Layers(unittest.TestCase):
             with self.subTest(module=folder):
                 self.assertTrue(os.path.exists(os.path.join(ROOT, "src", folder, "README.md")))
 
+    def test_the_architecture_lists_every_module_with_its_layer(self):
+        rows = re.findall(r"^\| (\d+) \| \[(\w+)\]\(\.\./src/(\w+)\) \|", read(os.path.join(ROOT, "docs", "architecture.md")), re.M)
+        listed = {name: int(layer) for layer, name, folder in rows if name == folder and name not in UNRESTRICTED}
+        self.assertEqual(listed, {name: layer for name, (layer, _) in modules(ROOT).items()})
+
+    def test_every_decision_is_in_the_index(self):
+        folder = os.path.join(ROOT, "docs", "decisions")
+        index = re.findall(r"\]\((\S+\.md)\)", read(os.path.join(folder, "README.md")))
+        self.assertEqual(sorted(index), sorted(f for f in os.listdir(folder) if f.endswith(".md") and f != "README.md"))
+
     def test_public_headers_belong_to_a_module(self):
         top = os.path.join(ROOT, "include", "vectorizer")
         self.assertLessEqual(set(os.listdir(top)), set(modules(ROOT)) | UNRESTRICTED)
