@@ -10,6 +10,7 @@
 #include <system_error>
 
 #include "checkpoint_fetches.hpp"
+#include "copy_digest.hpp"
 #include "copy_opener.hpp"
 #include "copy_registry.hpp"
 #include "hosted_copy.hpp"
@@ -88,6 +89,7 @@ class LocalNodeImpl final : public LocalNode {
     return read(shard, [&](const shard::Shard& found) { return found.matching(filter, after, limit); });
   }
   Result<std::vector<peer::ShardReport>> report(std::span<const ShardId> shards) override;
+  Result<peer::ShardDigest> digest(const ShardId& shard) override;
 
   void replicate(peer::ReplicateRequest request, OnReply on_reply) override;
   Result<void> fetch_checkpoint(const ShardId& shard, std::uint64_t term, peer::CheckpointSink& sink) override;
@@ -95,6 +97,7 @@ class LocalNodeImpl final : public LocalNode {
  private:
   static constexpr std::size_t kWriteQueue = 1U << 16;
   static constexpr std::chrono::milliseconds kHandOverOne{1000};
+  static constexpr std::chrono::milliseconds kDigestWait{1000};
 
   Hosted find(const ShardId& shard) const {
     const auto copies = copies_.get();
@@ -148,6 +151,8 @@ class LocalNodeImpl final : public LocalNode {
   std::map<ShardId, std::string> problems_;       // guarded by problems_mutex_
   std::map<ShardId, peer::CopyStatus> not_open_;  // likewise: copies that could not be opened, as beats report them
   std::string registry_problem_;                  // likewise; empty when there is none
+
+  std::timed_mutex digest_mutex_;  // held while a copy is read for its digest
 
   Published<HostedCopies> copies_;
   Published<Maintenance::Shards> shards_;
@@ -462,6 +467,15 @@ Result<std::vector<peer::ShardReport>> LocalNodeImpl::report(std::span<const Sha
     if (const auto found = here->find(id); found != here->end()) reports.push_back({found->second->shard->stats(), id});
   }
   return reports;
+}
+
+/// One at a time: it reads a copy whole, and is in no hurry.
+Result<peer::ShardDigest> LocalNodeImpl::digest(const ShardId& shard) {
+  const auto hosted = find(shard);
+  if (!hosted) return unavailable(shard, options_.self);
+  const std::unique_lock lock(digest_mutex_, kDigestWait);
+  if (!lock) return Error{ErrorType::kOverloaded, "another copy is being read for its digest"};
+  return copy_digest(database_, hosted->number);
 }
 
 // ---- Requests ----

@@ -1,0 +1,12 @@
+#pragma once
+
+#include "vectorizer/base/result.hpp"
+#include "vectorizer/peer/peer.hpp"
+#include "vectorizer/storage/database.hpp"
+
+namespace vectorizer::node {
+
+/// Reads a whole copy from disk as of one moment; kTimeout if that takes longer than a caller would wait.
+Result<peer::ShardDigest> copy_digest(const storage::Database& database, storage::CopyNumber copy);
+
+}  // namespace vectorizer::node
