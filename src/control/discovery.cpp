@@ -112,7 +112,9 @@ void Discovery::remember(const std::vector<Greeting>& greetings) {
     if (answer.uuid == self.uuid) state_.found_itself_at(greeting.endpoint);
     // A stranger keeps its address to itself: only processes of this cluster are called as such.
     const bool ours = answer.uuid == self.uuid || (!self.cluster_id.empty() && answer.cluster_id == self.cluster_id);
-    if (ours) state_.book.met(answer.node, answer.raft_id, greeting.endpoint);
+    if (!ours) continue;
+    state_.book.met(answer.node, answer.raft_id, greeting.endpoint);
+    state_.contacts.met(answer.node, boot_now());
   }
   if (metadata->forming() && !missing.empty()) {
     std::vector<std::string> names;

@@ -32,10 +32,17 @@ peer::Hello MemberState::hello() const {
   hello.previous_nonce = self.previous_nonce;
   hello.rest_port = options.rest_port;
   hello.version = options.version;
+  hello.uptime_seconds = std::chrono::duration<double>(boot_now() - started).count();
   if (const auto raft = log.raft()) {
     if (const auto id = raft->leader_raft_id(); id != 0) hello.leader_endpoint = book.endpoint_of(id).value_or("");
   }
   return hello;
+}
+
+void MemberState::describe_metadata(peer::Hello& hello) const {
+  const auto metadata = log.current();
+  hello.metadata_epoch = metadata->epoch;
+  hello.metadata_digest = cluster::metadata_digest(*metadata);
 }
 
 }  // namespace vectorizer::control

@@ -5,6 +5,7 @@
 
 #include "address_book.hpp"
 #include "cluster_log.hpp"
+#include "contacts.hpp"
 #include "liveness.hpp"
 #include "vectorizer/control/identity.hpp"
 #include "vectorizer/control/lease.hpp"
@@ -22,8 +23,10 @@ struct MemberState {
         book(std::move(on_endpoint)),
         log(book, directory, options.timeout) {}
 
-  /// What this process answers to a hello.
+  /// What this process answers to a hello; what it holds of the metadata is for its own cluster only.
   peer::Hello hello() const;
+  /// Adds the epoch and the digest of the metadata.
+  void describe_metadata(peer::Hello& hello) const;
   /// Where others reach it; with DNS not known before it has met itself.
   std::string endpoint() const;
   void found_itself_at(const std::string& endpoint);
@@ -35,7 +38,9 @@ struct MemberState {
   ClusterLog log;
   Lease lease;
   Liveness liveness;  ///< means something only while this node leads the metadata
+  Contacts contacts;
   std::atomic<std::uint64_t> servers_hash{0};
+  const BootTime started = boot_now();
 
  private:
   mutable std::mutex mutex_;

@@ -40,6 +40,10 @@ class MembershipImpl final : public Membership {
   std::vector<std::string> problems() const override;
   std::optional<std::chrono::milliseconds> silence(const NodeId& node) const override;
   std::vector<ListedServer> missing() const override { return discovery_.missing(); }
+  std::map<NodeId, MemberContact> contacts() const override;
+  Result<peer::Hello> ask(const NodeId& node) override;
+  std::uint64_t term() const override;
+  std::uint64_t servers_hash() const override { return state_.servers_hash; }
   Result<void> serve_raft(const peer::StreamRoute& route, peer::ByteStream& stream) override;
 
   Result<peer::Hello> hello(const peer::Hello& caller) override;
@@ -129,6 +133,7 @@ void MembershipImpl::send_beat() {
   beat.raft_id = self.raft_id;
   beat.boot_nonce = self.boot_nonce;
   beat.stalled = local.stalled;
+  beat.servers_hash = state_.servers_hash;
   beat.copies = std::move(local.copies);
   const auto sent = boot_now();
   Result<peer::BeatReply> reply = peer::BeatReply{};
@@ -139,7 +144,9 @@ void MembershipImpl::send_beat() {
   } else {
     return;
   }
-  if (reply && reply->lease && !local.stalled) state_.lease.granted(sent);
+  if (!reply) return;
+  state_.contacts.learn(*reply, boot_now());
+  if (reply->lease && !local.stalled) state_.lease.granted(sent);
 }
 
 std::vector<std::string> MembershipImpl::problems() const {
@@ -157,6 +164,45 @@ std::optional<std::chrono::milliseconds> MembershipImpl::silence(const NodeId& n
   return std::chrono::duration_cast<std::chrono::milliseconds>(state_.liveness.silence(node));
 }
 
+std::map<NodeId, MemberContact> MembershipImpl::contacts() const {
+  const auto wall = std::chrono::system_clock::now();
+  const auto now = boot_now();
+  std::map<NodeId, MemberContact> contacts;
+  for (const auto& [node, contact] : state_.contacts.all()) {
+    const auto ago = std::chrono::duration_cast<std::chrono::milliseconds>(now - contact.at);
+    contacts[node] = {wall - ago, contact.servers_hash};
+  }
+  return contacts;
+}
+
+Result<peer::Hello> MembershipImpl::ask(const NodeId& node) {
+  if (node == state_.options.self) {
+    auto here = state_.hello();
+    state_.describe_metadata(here);
+    return here;
+  }
+  const auto metadata = state_.log.current();
+  const auto found = metadata->nodes.find(node);
+  const auto endpoint = found == metadata->nodes.end() ? std::nullopt : state_.book.endpoint_of(found->second.raft_id);
+  if (!endpoint) {
+    return Error{ErrorType::kNodeUnreachable, fmt::format("Failed to get client for node '{}'", node.value())}.with(
+        "node", node.value());
+  }
+  ASSIGN_OR_RETURN(auto answer, state_.peers.membership(*endpoint)->hello(state_.hello()));
+  if (answer.raft_id != found->second.raft_id) {
+    return Error{ErrorType::kNodeUnreachable,
+                 fmt::format("another process ('{}') answers at {}", answer.node.value(), *endpoint)}
+        .with("node", node.value());
+  }
+  state_.contacts.met(node, boot_now());
+  return answer;
+}
+
+std::uint64_t MembershipImpl::term() const {
+  const auto raft = state_.log.raft();
+  return raft == nullptr ? 0 : raft->term();
+}
+
 Result<void> MembershipImpl::serve_raft(const peer::StreamRoute& route, peer::ByteStream& stream) {
   const auto raft = state_.log.raft();
   if (raft != nullptr) return raft->serve(route, stream);
@@ -172,10 +218,12 @@ Result<std::shared_ptr<consensus::RaftMetadataLog>> MembershipImpl::leading() co
 
 Result<peer::Hello> MembershipImpl::hello(const peer::Hello& caller) {
   const auto self = state_.identity.current();
-  if (!caller.cluster_id.empty() && caller.cluster_id == self.cluster_id && !caller.endpoint.empty()) {
-    state_.book.met(caller.node, caller.raft_id, caller.endpoint);
-  }
-  return state_.hello();
+  auto answer = state_.hello();
+  if (caller.cluster_id.empty() || caller.cluster_id != self.cluster_id) return answer;
+  if (!caller.endpoint.empty()) state_.book.met(caller.node, caller.raft_id, caller.endpoint);
+  state_.contacts.met(caller.node, boot_now());
+  state_.describe_metadata(answer);
+  return answer;
 }
 
 Result<peer::Remembered> MembershipImpl::remembered(std::uint64_t raft_id) {
@@ -245,6 +293,12 @@ Result<peer::BeatReply> MembershipImpl::beat(const peer::Beat& beat) {
   if (!member || beat.stalled) return reply;
   state_.liveness.granted(beat);
   reply.lease = true;
+  for (const auto& [id, node] : metadata->nodes) {
+    const auto last = state_.liveness.last(id);
+    if (!last || last->raft_id != node.raft_id) continue;
+    const auto silence = std::chrono::duration_cast<std::chrono::milliseconds>(state_.liveness.silence(id));
+    reply.heard.push_back({id, silence, last->servers_hash});
+  }
   return reply;
 }
 

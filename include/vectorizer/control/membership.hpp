@@ -4,7 +4,9 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -42,6 +44,12 @@ struct LocalState {
   bool stalled = false;
 };
 
+/// What a node knows of another one.
+struct MemberContact {
+  std::chrono::system_clock::time_point seen;
+  std::optional<std::uint64_t> servers_hash;  ///< of its configured list, once the leader has told
+};
+
 /// This process as a member of the cluster: it finds the others, forms or joins the cluster, keeps its lease, and,
 /// while it leads the metadata, admits members and repairs what failed. docs/membership.md tells the whole story.
 ///
@@ -66,6 +74,15 @@ class Membership : public peer::MembershipPeer {
   virtual std::optional<std::chrono::milliseconds> silence(const NodeId& node) const = 0;
   /// Servers that are configured and have not joined yet.
   virtual std::vector<ListedServer> missing() const = 0;
+  /// What is known of the members beside the metadata; a node that nobody has heard of since this one started is
+  /// absent.
+  virtual std::map<NodeId, MemberContact> contacts() const = 0;
+  /// Asks a member now who it is and what it holds of the metadata. Blocks for as long as a call may.
+  virtual Result<peer::Hello> ask(const NodeId& node) = 0;
+  /// Of the metadata's log; 0 before there is one.
+  virtual std::uint64_t term() const = 0;
+  /// Of the configured list of this node.
+  virtual std::uint64_t servers_hash() const = 0;
   /// A stream of the Raft log that another member opened; runs on the calling thread until it ends.
   virtual Result<void> serve_raft(const peer::StreamRoute& route, peer::ByteStream& stream) = 0;
 };
