@@ -157,7 +157,12 @@ Result<void> ClusterMember::start(node::LocalNode& node) {
   ASSIGN_OR_RETURN(server_, rpc::start_peer_server(
                                 options, [this] { return identity(); }, handlers, metrics_));
   membership_->metadata().observe([this](const auto&) { follower_.poke(); });
-  RETURN_IF_ERROR(membership_->start([&node] { return control::LocalState{node.copies(), false}; }));
+  control::LocalHooks hooks;
+  hooks.state = [&node] { return control::LocalState{node.copies(), false}; };
+  hooks.follows = [&node](std::uint64_t epoch, std::chrono::milliseconds timeout) {
+    return node.follows(epoch, timeout);
+  };
+  RETURN_IF_ERROR(membership_->start(std::move(hooks)));
   follower_.start(kFollowAgain, [this, &node](const std::stop_token&) {
     const auto metadata = membership_->metadata().current();
     if (!metadata->cluster_id.empty()) node.reconcile(metadata);

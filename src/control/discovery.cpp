@@ -19,6 +19,17 @@ constexpr std::chrono::milliseconds kInterval{500};
 /// Between two rounds of hellos once the node is a member and the cluster has a leader.
 constexpr std::chrono::seconds kQuietInterval{10};
 
+/// What DNS says now.
+Result<std::vector<ListedServer>> servers_of(const MembershipOptions& options) {
+  ASSIGN_OR_RETURN(const auto addresses, resolve_addresses(options.dns_name));
+  std::vector<ListedServer> found;
+  for (const auto& address : addresses) {
+    const auto endpoint = make_endpoint(address, options.dns_grpc_port);
+    found.push_back({endpoint, endpoint});
+  }
+  return found;
+}
+
 /// The metadata of a cluster that has one member, with what that member held before.
 Result<cluster::ClusterMetadata> first_metadata(const MemberState& state, const std::string& cluster_id) {
   const auto hello = state.hello();
@@ -51,25 +62,27 @@ std::vector<ListedServer> Discovery::missing() const {
   return missing_;
 }
 
+std::vector<ListedServer> Discovery::known_servers() const {
+  const auto& options = state_.options;
+  if (options.dns_name.empty()) return options.servers;
+  const auto found = servers_of(options);
+  return found ? *found : std::vector<ListedServer>{};
+}
+
 std::vector<ListedServer> Discovery::servers() {
   const auto& options = state_.options;
   if (options.dns_name.empty()) return options.servers;
   const bool joined = state_.identity.current().state == IdentityState::kMember;
   const BootTime interval = joined ? BootTime(options.resolve_interval) : BootTime(kInterval);
   if (!from_dns_.empty() && boot_now() - resolved_at_ < interval) return from_dns_;
-  auto addresses = resolve_addresses(options.dns_name);
-  if (!addresses) {
-    if (last_reason_ != addresses.error().message) spdlog::warn("{}", addresses.error().message);
-    last_reason_ = addresses.error().message;
+  auto found = servers_of(options);
+  if (!found) {
+    if (last_reason_ != found.error().message) spdlog::warn("{}", found.error().message);
+    last_reason_ = found.error().message;
     return from_dns_;
   }
   resolved_at_ = boot_now();
-  if (addresses->empty()) return from_dns_;
-  from_dns_.clear();
-  for (const auto& address : *addresses) {
-    const auto endpoint = make_endpoint(address, options.dns_grpc_port);
-    from_dns_.push_back({endpoint, endpoint});
-  }
+  if (!found->empty()) from_dns_ = *std::move(found);
   return from_dns_;
 }
 

@@ -26,6 +26,8 @@ class Discovery {
   void start();
   void stop() { thread_.stop(); }
   void poke() { thread_.poke(); }
+  /// The servers of the configuration, or of DNS as it answers now.
+  std::vector<ListedServer> known_servers() const;
   /// Configured servers that did not answer the last time, or that are no members yet.
   std::vector<ListedServer> missing() const;
 

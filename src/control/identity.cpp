@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <fstream>
 #include <iterator>
@@ -48,7 +49,7 @@ std::string encode(const Identity& identity) {
   json["claimed_by_endpoint"] = identity.claimed_by_endpoint;
   json["boot_epoch"] = identity.boot_epoch;
   json["boot_nonce"] = identity.boot_nonce;
-  json["previous_nonce"] = identity.previous_nonce;
+  json["earlier_nonces"] = identity.earlier_nonces;
   return json.dump(2) + "\n";
 }
 
@@ -65,7 +66,7 @@ std::optional<Identity> decode(const std::string& text) {
     identity.claimed_by_endpoint = json.at("claimed_by_endpoint").get<std::string>();
     identity.boot_epoch = json.at("boot_epoch").get<std::uint64_t>();
     identity.boot_nonce = json.at("boot_nonce").get<std::uint64_t>();
-    identity.previous_nonce = json.at("previous_nonce").get<std::uint64_t>();
+    identity.earlier_nonces = json.at("earlier_nonces").get<std::vector<std::uint64_t>>();
     const auto state = json.at("state").get<std::string>();
     for (const auto& [value, name] : kStates) {
       if (name != state) continue;
@@ -98,6 +99,10 @@ Result<void> check_raft_store(const std::filesystem::path& path, const std::opti
 
 }  // namespace
 
+bool Identity::knows(std::uint64_t nonce) const {
+  return nonce == boot_nonce || std::find(earlier_nonces.begin(), earlier_nonces.end(), nonce) != earlier_nonces.end();
+}
+
 std::string_view identity_state_name(IdentityState state) {
   for (const auto& [value, name] : kStates) {
     if (value == state) return name;
@@ -122,7 +127,9 @@ Result<std::unique_ptr<IdentityFile>> IdentityFile::open(const std::filesystem::
   RETURN_IF_ERROR(file->update([&](Identity& identity) {
     identity.node = node;
     ++identity.boot_epoch;
-    identity.previous_nonce = identity.boot_nonce;
+    auto& earlier = identity.earlier_nonces;
+    if (identity.boot_nonce != 0) earlier.insert(earlier.begin(), identity.boot_nonce);
+    if (earlier.size() > Identity::kKeptNonces) earlier.resize(Identity::kKeptNonces);
     identity.boot_nonce = random_bits();
   }));
   return file;

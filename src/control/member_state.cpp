@@ -29,7 +29,7 @@ peer::Hello MemberState::hello() const {
   hello.expected_nodes = options.expected_nodes;
   hello.boot_epoch = self.boot_epoch;
   hello.boot_nonce = self.boot_nonce;
-  hello.previous_nonce = self.previous_nonce;
+  hello.previous_nonce = self.earlier_nonces.empty() ? 0 : self.earlier_nonces.front();
   hello.rest_port = options.rest_port;
   hello.version = options.version;
   hello.uptime_seconds = std::chrono::duration<double>(boot_now() - started).count();

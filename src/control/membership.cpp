@@ -4,6 +4,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <future>
 
 #include "discovery.hpp"
 #include "member_state.hpp"
@@ -33,7 +34,7 @@ class MembershipImpl final : public Membership {
   ~MembershipImpl() override { stop(); }
 
   cluster::MetadataLog& metadata() override { return state_.log; }
-  Result<void> start(std::function<LocalState()> local) override;
+  Result<void> start(LocalHooks local) override;
   void hand_over() override;
   void stop() override;
   bool lease_valid() const override { return state_.lease.valid(); }
@@ -59,6 +60,7 @@ class MembershipImpl final : public Membership {
   Result<void> open_log(std::optional<cluster::ClusterMetadata> initial);
   void watch(const std::shared_ptr<const cluster::ClusterMetadata>& metadata);
   void send_beat();
+  Result<void> check_not_put_back(const Identity& self) const;
   Result<std::shared_ptr<consensus::RaftMetadataLog>> leading() const;
 
   peer::StreamConnector& streams_;
@@ -66,12 +68,12 @@ class MembershipImpl final : public Membership {
   MemberState state_;
   Discovery discovery_;
   Supervisor supervisor_;
-  std::function<LocalState()> local_;
+  LocalHooks local_;
   Periodic beats_;
   std::mutex claim_mutex_;  // one promise at a time
 };
 
-Result<void> MembershipImpl::start(std::function<LocalState()> local) {
+Result<void> MembershipImpl::start(LocalHooks local) {
   local_ = std::move(local);
   state_.log.observe([this](const auto& metadata) { watch(metadata); });
   const auto self = state_.identity.current();
@@ -82,12 +84,36 @@ Result<void> MembershipImpl::start(std::function<LocalState()> local) {
   }
   if (!state_.endpoint().empty()) state_.book.met(state_.options.self, self.raft_id, state_.endpoint());
   if (self.state == IdentityState::kMember || self.state == IdentityState::kJoining) {
+    RETURN_IF_ERROR(check_not_put_back(self));
     RETURN_IF_ERROR(open_log(std::nullopt));
     state_.log.set_waiting_for("starting: waiting for the metadata of the cluster");
   }
   discovery_.start();
   supervisor_.start();
   beats_.start(kBeatInterval, [this](const std::stop_token&) { send_beat(); });
+  return {};
+}
+
+/// A disk that was put back to an earlier state has forgotten votes and writes that others count on. They remember the
+/// starts of this node; one that it does not know gives it away.
+Result<void> MembershipImpl::check_not_put_back(const Identity& self) const {
+  std::vector<std::future<Result<peer::Remembered>>> answers;
+  for (const auto& server : discovery_.known_servers()) {
+    if (server.endpoint == state_.endpoint()) continue;
+    answers.push_back(std::async(std::launch::async, [this, server, id = self.raft_id] {
+      return state_.peers.membership(server.endpoint)->remembered(id);
+    }));
+  }
+  for (auto& answer : answers) {
+    const auto remembered = answer.get();
+    if (!remembered || remembered->boot_nonce == 0 || self.knows(remembered->boot_nonce)) continue;
+    return Error{
+        ErrorType::kConflict,
+        fmt::format("the data directory of node '{}' was put back to an earlier state: the cluster has seen a later "
+                    "start of it. Wipe this node: empty its data directory and start it again; it then joins as a "
+                    "new node and receives its data from the others",
+                    state_.options.self.value())};
+  }
   return {};
 }
 
@@ -126,8 +152,9 @@ void MembershipImpl::watch(const std::shared_ptr<const cluster::ClusterMetadata>
 
 void MembershipImpl::send_beat() {
   const auto self = state_.identity.current();
-  if (state_.log.raft() == nullptr) return;
-  auto local = local_();
+  const auto raft = state_.log.raft();
+  if (!raft) return;
+  auto local = local_.state();
   peer::Beat beat;
   beat.node = state_.options.self;
   beat.raft_id = self.raft_id;
@@ -137,7 +164,7 @@ void MembershipImpl::send_beat() {
   beat.copies = std::move(local.copies);
   const auto sent = boot_now();
   Result<peer::BeatReply> reply = peer::BeatReply{};
-  if (state_.log.raft()->is_leader()) {
+  if (raft->is_leader()) {
     reply = this->beat(beat);
   } else if (auto leader = state_.log.leader_peer()) {
     reply = (*leader)->beat(beat);
@@ -146,7 +173,8 @@ void MembershipImpl::send_beat() {
   }
   if (!reply) return;
   state_.contacts.learn(*reply, boot_now());
-  if (reply->lease && !local.stalled) state_.lease.granted(sent);
+  if (!reply->lease || local.stalled) return;
+  if (local_.follows(reply->metadata_epoch, kBeatInterval)) state_.lease.granted(sent);
 }
 
 std::vector<std::string> MembershipImpl::problems() const {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <condition_variable>
 #include <latch>
 #include <mutex>
 #include <optional>
@@ -61,6 +62,7 @@ class LocalNodeImpl final : public LocalNode {
   ~LocalNodeImpl() override { stop(); }
 
   void reconcile(const Metadata& metadata) override;
+  bool follows(std::uint64_t epoch, std::chrono::milliseconds timeout) override;
   std::vector<std::string> problems() const override;
   std::vector<peer::CopyStatus> copies() const override;
   void hand_over(std::chrono::milliseconds timeout) override;
@@ -147,6 +149,10 @@ class LocalNodeImpl final : public LocalNode {
   std::optional<CopyRegistry> registry_;
   std::uint64_t reconciled_epoch_ = 0;
 
+  std::mutex followed_mutex_;
+  std::condition_variable followed_;  // followed_epoch_ has grown
+  std::uint64_t followed_epoch_ = 0;  // guarded by followed_mutex_
+
   mutable std::mutex problems_mutex_;
   std::map<ShardId, std::string> problems_;       // guarded by problems_mutex_
   std::map<ShardId, peer::CopyStatus> not_open_;  // likewise: copies that could not be opened, as beats report them
@@ -175,8 +181,18 @@ void LocalNodeImpl::reconcile(const Metadata& metadata) {
     publish(std::move(copies));
     drop_unwanted(*metadata);
   }
+  {
+    const std::lock_guard lock(followed_mutex_);
+    followed_epoch_ = std::max(followed_epoch_, metadata->epoch);
+  }
+  followed_.notify_all();
   open_shards_led_here(*metadata);
   maintenance_.poke();
+}
+
+bool LocalNodeImpl::follows(std::uint64_t epoch, std::chrono::milliseconds timeout) {
+  std::unique_lock lock(followed_mutex_);
+  return followed_.wait_for(lock, timeout, [&] { return followed_epoch_ >= epoch; });
 }
 
 Result<void> LocalNodeImpl::load_registry() {

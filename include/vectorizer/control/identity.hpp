@@ -5,6 +5,7 @@
 #include <functional>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include "vectorizer/base/result.hpp"
 #include "vectorizer/peer/membership_peer.hpp"
@@ -23,7 +24,13 @@ struct Identity {
   std::string claimed_by_endpoint;
   std::uint64_t boot_epoch = 0;  ///< +1 on each start
   std::uint64_t boot_nonce = 0;  ///< random, of this start
-  std::uint64_t previous_nonce = 0;
+  /// Of the starts before, the newest first, at most kKeptNonces: others may remember any of them, because a start may
+  /// have ended before anybody heard of it.
+  std::vector<std::uint64_t> earlier_nonces;
+  static constexpr std::size_t kKeptNonces = 64;
+  /// Whether this disk knows of a start. A nonce that others remember and it does not know is of a start after its
+  /// contents: the disk was put back to an earlier state.
+  bool knows(std::uint64_t nonce) const;
   friend bool operator==(const Identity&, const Identity&) = default;
 };
 

@@ -44,6 +44,15 @@ struct LocalState {
   bool stalled = false;
 };
 
+/// The node of this process, as its membership sees it.
+struct LocalHooks {
+  /// Asked for each beat.
+  std::function<LocalState()> state;
+  /// Waits until the node follows the metadata of `epoch`; false if it does not within `timeout`. A lease is worth
+  /// nothing to a node that has not heard who leads what when it was granted.
+  std::function<bool(std::uint64_t epoch, std::chrono::milliseconds timeout)> follows;
+};
+
 /// What a node knows of another one.
 struct MemberContact {
   std::chrono::system_clock::time_point seen;
@@ -59,8 +68,8 @@ class Membership : public peer::MembershipPeer {
   /// The log of the cluster's metadata; usable at once, empty until the node has joined. Register observers before
   /// start().
   virtual cluster::MetadataLog& metadata() = 0;
-  /// Begins to look for the others. @param local asked for each beat, from a thread of this class.
-  virtual Result<void> start(std::function<LocalState()> local) = 0;
+  /// Begins to look for the others. @param local called from threads of this class until stop()
+  virtual Result<void> start(LocalHooks local) = 0;
   /// Before a planned stop: if this node leads the metadata, another one does afterwards.
   virtual void hand_over() = 0;
   /// Ends all threads, the Raft log included. No call of another node may be running. Idempotent.

@@ -48,6 +48,9 @@ class LocalNode : public peer::Peer, public peer::ReplicationPeer {
   /// Makes the copies on disk agree with the metadata; called for every new metadata. In a cluster it proposes changes
   /// and waits for them, so the caller must not be what delivers metadata. Thread-safe.
   virtual void reconcile(const std::shared_ptr<const cluster::ClusterMetadata>& metadata) = 0;
+  /// Waits until a reconciliation with the metadata of `epoch`, or of a later one, has ended; false if none does in
+  /// time.
+  virtual bool follows(std::uint64_t epoch, std::chrono::milliseconds timeout) = 0;
   /// What keeps this node from serving everything that the metadata gives it, one line each; empty when it does.
   virtual std::vector<std::string> problems() const = 0;
   /// Every copy that the metadata gives this node, for its beats to the leader.

@@ -37,7 +37,9 @@ TEST_F(IdentityFileTest, IsMadeOnceAndCountsStarts) {
   EXPECT_EQ(second.uuid, first.uuid);
   EXPECT_EQ(second.raft_id, first.raft_id);
   EXPECT_EQ(second.boot_epoch, 2U);
-  EXPECT_EQ(second.previous_nonce, first.boot_nonce);
+  EXPECT_TRUE(second.knows(first.boot_nonce));
+  EXPECT_TRUE(second.knows(second.boot_nonce));
+  EXPECT_FALSE(first.knows(second.boot_nonce)) << "a disk put back to the first start does not know the second";
   EXPECT_NE(second.boot_nonce, first.boot_nonce);
   EXPECT_EQ(second.node, NodeId("b"));
 }

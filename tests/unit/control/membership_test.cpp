@@ -26,10 +26,14 @@ struct Process {
   std::string endpoint() const { return servers.at(static_cast<std::size_t>(number - 1)).endpoint; }
 
   void start() {
+    const auto started = try_start();
+    ASSERT_TRUE(started) << started.error().message;
+  }
+  Result<void> try_start() {
     const auto raft_directory = directory / "raft";
     auto opened = IdentityFile::open(directory, NodeId("node-" + std::to_string(number)),
                                      std::filesystem::exists(raft_directory));
-    ASSERT_TRUE(opened) << opened.error().message;
+    if (!opened) return opened.error();
     identity = std::move(*opened);
     view = std::make_unique<NetworkView>(network, endpoint());
     MembershipOptions options;
@@ -43,8 +47,7 @@ struct Process {
     options.initial = initial;
     member = make_membership(std::move(options), *identity, *view, *view, metrics, [](auto&&...) {});
     network.add(endpoint(), identity->current().raft_id, member.get());
-    const auto started = member->start([] { return LocalState{}; });
-    ASSERT_TRUE(started) << started.error().message;
+    return member->start({[] { return LocalState{}; }, [](auto&&...) { return true; }});
   }
   void kill() {
     if (!member) return;
@@ -212,6 +215,23 @@ TEST_F(MembershipTest, AWipedNodeJoinsAgainAsAnotherOne) {
   EXPECT_EQ(metadata(2)->cluster_id, metadata(3)->cluster_id);
   ASSERT_TRUE(formed(1));
   EXPECT_EQ(metadata(1)->cluster_id, metadata(2)->cluster_id);
+}
+
+TEST_F(MembershipTest, ADiskThatWasPutBackIsRecognisedByWhatTheOthersRemember) {
+  start_all();
+  auto& node = process(3);
+  node.kill();
+  const auto copy = root_ / "copy";
+  std::filesystem::copy(node.directory, copy, std::filesystem::copy_options::recursive);
+  node.start();
+  const auto started = node.identity->current().boot_nonce;
+  ASSERT_TRUE(until([&] { return metadata(1)->nodes.at(NodeId("node-3")).boot_nonce == started; }));
+  node.kill();
+  std::filesystem::remove_all(node.directory);
+  std::filesystem::copy(copy, node.directory, std::filesystem::copy_options::recursive);
+  const auto refused = node.try_start();
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().message, HasSubstr("put back to an earlier state"));
 }
 
 TEST_F(MembershipTest, TheClusterOutlivesARestartOfAll) {
