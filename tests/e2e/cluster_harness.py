@@ -12,6 +12,7 @@ import socket
 import threading
 import time
 
+import cluster_links
 import harness
 
 FORM_SECONDS = 60
@@ -37,13 +38,14 @@ class Node(harness.Server):
         super().__init__(environment=environment)
         self.number = number
         self.id = f"node-{number}"
+        self.address = "127.0.0.1"
         self.port = rest_port
         self.grpc_port = grpc_port
         self.paused = False
 
     def configure(self, members, extra=""):
         """Writes the guide's YAML with the addresses of `members`."""
-        servers = "".join(f'    - id: "{m.id}"\n      address: "127.0.0.1"\n      grpc_port: {m.grpc_port}\n' for m in members)
+        servers = "".join(f'    - id: "{m.id}"\n      address: "{m.address}"\n      grpc_port: {m.grpc_port}\n' for m in members)
         path = os.path.join(self.home, "config.yml")
         with open(path, "w", encoding="utf-8") as file:
             file.write(f'server:\n  host: "127.0.0.1"\n  port: {self.port}\n\ncluster:\n  enabled: true\n  node_id: "{self.id}"\n'
@@ -71,19 +73,54 @@ class Node(harness.Server):
 
 
 class Cluster:
-    def __init__(self, test, size=3, environment=None, extra=""):
-        ports = free_ports(2 * size)
-        self.test = test
-        self.nodes = [Node(i + 1, ports[2 * i], ports[2 * i + 1], environment) for i in range(size)]
+    """With `links`, a proxy sits between the nodes, and `cluster.links` cuts it."""
+
+    def __init__(self, test, size=3, environment=None, extra="", links=False):
+        self.test, self.environment, self.extra = test, environment, extra
+        self.nodes = []
+        self.links = None
+        self.add_nodes(size)
+        if links:
+            for node in self.nodes:
+                node.address = f"127.0.1.{node.number}"
+            self.extra += '  bind_host: "127.0.0.1"\n'
+            self.links = cluster_links.Links({node.number: node.grpc_port for node in self.nodes})
+            test.addCleanup(self.links.close)
+        self.configure_all()
+
+    def add_nodes(self, count):
+        """New nodes, not yet configured or started."""
+        ports = free_ports(2 * count)
+        new = [Node(len(self.nodes) + i + 1, ports[2 * i], ports[2 * i + 1], self.environment) for i in range(count)]
+        self.nodes += new
+        self.test.servers += new
+        return new
+
+    def configure_all(self):
         for node in self.nodes:
-            node.configure(self.nodes, extra)
-            test.servers.append(node)
+            node.configure(self.nodes, self.extra)
 
     def start(self):
         for node in self.nodes:
             node.start(wait=False)
         self.wait_ready()
+        self.tell_pids()
         return self
+
+    def tell_pids(self):
+        """After every start: the links recognise the nodes by their processes."""
+        if self.links is not None:
+            self.links.tell(pids={node.number: node.process.pid for node in self.nodes if node.running()})
+
+    def restart(self, *nodes):
+        for node in nodes:
+            node.start(wait=False)
+        self.tell_pids()
+        for node in nodes:
+            node.wait_ready()
+
+    def others(self, *without):
+        return [node for node in self.nodes if node not in without]
 
     def wait_ready(self):
         for node in self.nodes:
@@ -131,11 +168,12 @@ class Cluster:
         assert reply.status == 200, repr(reply)
         return reply.json["shards"]
 
-    def primary_of(self, shard_id):
-        return self.node(next(s["primary"] for s in self.shards() if s["shard_id"] == shard_id))
+    def primary_of(self, collection):
+        """The primary of the first shard of a collection."""
+        return self.node(next(s["primary"] for s in self.shards() if s["collection"] == collection))
 
-    def leader(self):
-        reply = self.ask("/api/v1/cluster/leader")
+    def leader(self, node=None):
+        reply = self.ask("/api/v1/cluster/leader", node)
         assert reply.status == 200, repr(reply)
         return self.node(reply.json["leader"])
 
