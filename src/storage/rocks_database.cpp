@@ -116,6 +116,7 @@ Result<void> RocksDatabase::write_batch(rocksdb::WriteBatch& batch, bool sync) {
   rocksdb::WriteOptions write_options;
   write_options.sync = sync;
   const auto start = Clock::now();
+  const WritesUnderWay::Write under_way(writes_, start);
   const auto status = rocks_->Write(write_options, &batch);
   if (write_options.sync) sync_seconds_.Observe(seconds_since(start));
   if (status.ok()) return {};

@@ -15,6 +15,7 @@
 #include "lock_file.hpp"
 #include "rocks_options.hpp"
 #include "vectorizer/storage/database.hpp"
+#include "writes_under_way.hpp"
 
 namespace vectorizer::storage {
 
@@ -40,6 +41,7 @@ class RocksDatabase final : public Database {
   Result<std::vector<std::pair<std::string, std::string>>> list_local(const std::string& prefix) const override;
   std::uint64_t disk_free_bytes() const override { return disk_.free_bytes(); }
   bool storage_full() const override { return disk_.full(); }
+  std::chrono::milliseconds longest_write() const override { return writes_.longest(WritesUnderWay::Clock::now()); }
   bool has_room_for(std::uint64_t bytes) const { return disk_.has_room_for(bytes); }
 
   /// For the stores.
@@ -66,6 +68,7 @@ class RocksDatabase final : public Database {
   const RocksOptions rocks_options_;
   std::unique_ptr<rocksdb::DB> rocks_;
   std::vector<rocksdb::ColumnFamilyHandle*> handles_;  // owned; released before rocks_
+  WritesUnderWay writes_;
 
   MetricsRegistry::Histogram& sync_seconds_;
   MetricsRegistry::Gauge& file_bytes_;

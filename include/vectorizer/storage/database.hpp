@@ -61,6 +61,9 @@ class Database {
   /// Bytes free where the data lives, and whether writes are refused for want of space.
   virtual std::uint64_t disk_free_bytes() const = 0;
   virtual bool storage_full() const = 0;
+  /// How long the write that has been under way longest has been waiting for the disk; 0 when none is. A disk that hangs
+  /// gives no errors: this is how it shows.
+  virtual std::chrono::milliseconds longest_write() const { return std::chrono::milliseconds(0); }
 };
 
 /// Opens or creates the database; a damaged WAL tail is recovered to its last good record. One process at a time: a
