@@ -21,6 +21,9 @@ namespace {
 constexpr std::chrono::milliseconds kServerGrace{2000};
 /// The node follows each change of the metadata at once; this is for what failed the last time.
 constexpr std::chrono::milliseconds kFollowAgain{1000};
+/// A disk that hangs gives no errors. After this much a node gives its lease up, and after this much it ends.
+constexpr std::chrono::seconds kSlowDisk{5};
+constexpr std::chrono::seconds kGiveUpDisk{30};
 constexpr std::size_t kMaxSecretBytes = 4096;
 
 /// This node itself, and the others.
@@ -95,6 +98,7 @@ Result<std::unique_ptr<ClusterMember>> ClusterMember::open(const config::Setting
 
 Result<void> ClusterMember::build(storage::Database& database) {
   const auto& cluster = settings_.cluster;
+  database_ = &database;
   ASSIGN_OR_RETURN(secret_, read_secret(cluster));
   if (secret_.empty() && !cluster.insecure) {
     spdlog::warn(
@@ -125,6 +129,18 @@ Result<void> ClusterMember::build(storage::Database& database) {
                                });
   directory_ = std::make_unique<ClusterPeers>(NodeId(cluster.node_id), *grpc_);
   return {};
+}
+
+bool ClusterMember::stalled() const {
+  const auto waiting = database_->longest_write();
+  if (waiting >= kGiveUpDisk) {
+    spdlog::critical("a write has been waiting for the disk for {} ms: the process ends, so that others take over",
+                     waiting.count());
+    spdlog::shutdown();
+    std::_Exit(kExitFailure);
+  }
+  if (waiting >= kSlowDisk) spdlog::error("a write has been waiting for the disk for {} ms", waiting.count());
+  return waiting >= kSlowDisk;
 }
 
 rpc::Identity ClusterMember::identity() const {
@@ -158,7 +174,7 @@ Result<void> ClusterMember::start(node::LocalNode& node) {
                                 options, [this] { return identity(); }, handlers, metrics_));
   membership_->metadata().observe([this](const auto&) { follower_.poke(); });
   control::LocalHooks hooks;
-  hooks.state = [&node] { return control::LocalState{node.copies(), false}; };
+  hooks.state = [this, &node] { return control::LocalState{node.copies(), stalled()}; };
   hooks.follows = [&node](std::uint64_t epoch, std::chrono::milliseconds timeout) {
     return node.follows(epoch, timeout);
   };
