@@ -180,6 +180,9 @@ Result<void> ClusterMember::start(node::LocalNode& node) {
   };
   RETURN_IF_ERROR(membership_->start(std::move(hooks)));
   follower_.start(kFollowAgain, [this, &node](const std::stop_token&) {
+    // At its start a node sees the metadata from the beginning, as its log is read: what was true then must not be acted on.
+    if (!caught_up_ && !membership_->metadata().catch_up()) return;
+    caught_up_ = true;
     const auto metadata = membership_->metadata().current();
     if (!metadata->cluster_id.empty()) node.reconcile(metadata);
   });

@@ -60,6 +60,7 @@ class ClusterMember {
   std::unique_ptr<control::Membership> membership_;
   std::unique_ptr<peer::PeerDirectory> directory_;
   std::unique_ptr<rpc::PeerServer> server_;
+  bool caught_up_ = false;  // by the thread of follower_: what the log held at the start is behind us
   Periodic
       follower_;  // makes the node follow the metadata: apart from what delivers it, because that waits for changes
 };

@@ -33,12 +33,14 @@ Result<Number> parse(std::string_view key, std::string_view text) {
 }
 
 Result<LocalCopy> parse_copy(std::string_view key, std::string_view text) {
-  const auto space = text.find(' ');
   LocalCopy copy;
-  ASSIGN_OR_RETURN(copy.number, parse<storage::CopyNumber>(key, text.substr(0, space)));
-  if (space != std::string_view::npos) {
-    ASSIGN_OR_RETURN(copy.id, parse<std::uint64_t>(key, text.substr(space + 1)));
-  }
+  const auto first = text.find(' ');
+  ASSIGN_OR_RETURN(copy.number, parse<storage::CopyNumber>(key, text.substr(0, first)));
+  if (first == std::string_view::npos) return copy;
+  const auto second = text.find(' ', first + 1);
+  ASSIGN_OR_RETURN(copy.id, parse<std::uint64_t>(key, text.substr(first + 1, second - first - 1)));
+  if (second == std::string_view::npos) return copy;
+  ASSIGN_OR_RETURN(copy.epoch, parse<std::uint64_t>(key, text.substr(second + 1)));
   return copy;
 }
 
@@ -78,7 +80,7 @@ Result<storage::CopyNumber> CopyRegistry::allocate() {
 Result<void> CopyRegistry::record(const ShardId& shard, const LocalCopy& copy) {
   const auto before = copies_.find(shard);
   const bool replaces = before != copies_.end() && before->second.number != copy.number;
-  std::vector<storage::LocalWrite> writes{{key_of(shard), fmt::format("{} {}", copy.number, copy.id)},
+  std::vector<storage::LocalWrite> writes{{key_of(shard), fmt::format("{} {} {}", copy.number, copy.id, copy.epoch)},
                                           {drop_key_of(copy.number), std::nullopt}};
   if (replaces) writes.push_back({drop_key_of(before->second.number), ""});
   RETURN_IF_ERROR(database_->write_local(writes));

@@ -11,13 +11,14 @@ namespace vectorizer::node {
 /// A copy on this node's disk.
 struct LocalCopy {
   storage::CopyNumber number = 0;
-  std::uint64_t id = 0;  ///< in the metadata; 0 for one that was made before copies had ids
+  std::uint64_t id = 0;     ///< in the metadata; 0 for one that was made before copies had ids
+  std::uint64_t epoch = 0;  ///< of the metadata that wanted it: what older metadata says of the shard is past
 };
 
 /// Which copies this node holds on disk, in the database's local metadata. A number is never given out twice, so that
 /// the keys of a dropped copy cannot come back to life. Not thread-safe.
 ///
-///   "copy/<shard id>"   -> "<number>" or "<number> <copy id>", decimal
+///   "copy/<shard id>"   -> "<number> <copy id> <epoch>", decimal; the last two are missing in the first format
 ///   "copy-next"         -> decimal, the next number to give out
 ///   "copy-drop/<number>" -> empty: its data goes at the next start, if it has not gone already
 class CopyRegistry {

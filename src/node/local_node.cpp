@@ -122,6 +122,8 @@ class LocalNodeImpl final : public LocalNode {
 
   bool hand_over_one(const ShardId& shard, const HostedCopy& hosted, std::chrono::milliseconds timeout);
 
+  /// Whether the metadata is older than the copy that is here: it says nothing of that shard.
+  bool past(const ClusterMetadata& metadata, const ShardId& shard) const;
   /// The copy that the metadata gives to this disk.
   const CopyRecord* mine(const ShardPlacement& placement) const;
   Result<void> load_registry();
@@ -227,6 +229,11 @@ const CopyRecord* LocalNodeImpl::mine(const ShardPlacement& placement) const {
   return other_disk ? nullptr : copy;
 }
 
+bool LocalNodeImpl::past(const ClusterMetadata& metadata, const ShardId& shard) const {
+  const auto found = registry_->copies().find(shard);
+  return found != registry_->copies().end() && metadata.epoch < found->second.epoch;
+}
+
 void LocalNodeImpl::publish(HostedCopies copies) {
   auto shards = std::make_shared<Maintenance::Shards>();
   for (const auto& [id, hosted] : copies) shards->emplace(id, hosted->shard);
@@ -247,6 +254,7 @@ void LocalNodeImpl::note(const ShardId& shard, std::string problem) {
 
 void LocalNodeImpl::close_unwanted(const ClusterMetadata& metadata, HostedCopies& copies) {
   std::erase_if(copies, [&](const auto& item) {
+    if (past(metadata, item.first)) return false;
     const auto placement = metadata.placements.find(item.first);
     const auto* copy = placement == metadata.placements.end() ? nullptr : mine(placement->second);
     if (copy != nullptr && copy->id == item.second->id) return false;
@@ -258,7 +266,7 @@ void LocalNodeImpl::close_unwanted(const ClusterMetadata& metadata, HostedCopies
 void LocalNodeImpl::open_wanted(const ClusterMetadata& metadata, HostedCopies& copies) {
   for (const auto& [id, placement] : metadata.placements) {
     const auto* copy = mine(placement);
-    if (copy == nullptr) continue;
+    if (copy == nullptr || past(metadata, id)) continue;
     if (const auto open = copies.find(id); open != copies.end()) {
       open->second->shard->reconfigure(metadata.find(placement.collection)->config);
       if (open->second->group) open->second->group->reconcile(placement);
@@ -289,13 +297,14 @@ Result<Hosted> LocalNodeImpl::open_copy(const ClusterMetadata& metadata, const S
     return Error{ErrorType::kShardUnavailable, "its data is not in the data directory (lost)"};
   }
   ASSIGN_OR_RETURN(const auto number, registry_->allocate());
-  RETURN_IF_ERROR(registry_->record(placement.shard, {number, copy.id}));
+  RETURN_IF_ERROR(registry_->record(placement.shard, {number, copy.id, metadata.epoch}));
   return opener_.open(config, placement, copy, number);
 }
 
 void LocalNodeImpl::drop_unwanted(const ClusterMetadata& metadata) {
   std::vector<std::pair<ShardId, storage::CopyNumber>> unwanted;
   for (const auto& [id, local] : registry_->copies()) {
+    if (past(metadata, id)) continue;
     const auto placement = metadata.placements.find(id);
     const auto* copy = placement == metadata.placements.end() ? nullptr : mine(placement->second);
     if (copy == nullptr || (local.id != 0 && local.id != copy->id)) unwanted.emplace_back(id, local.number);
@@ -381,7 +390,7 @@ Result<void> LocalNodeImpl::go_live(const ShardId& shard, std::uint64_t copy, st
     copies.erase(old);
     publish(copies);
   }
-  RETURN_IF_ERROR(registry_->record(shard, {number, copy}));
+  RETURN_IF_ERROR(registry_->record(shard, {number, copy, metadata->epoch}));
   if (before) {
     std::error_code ignored;
     std::filesystem::remove_all(opener_.directory_of(*before), ignored);
