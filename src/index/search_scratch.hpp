@@ -68,6 +68,12 @@ class CandidatePool {
   bool expand_next(Slot& slot);
   /// The candidate that expand_next would give, for prefetching.
   bool peek_next(Slot& slot);
+  /// It is full, and half of it is as far away as the last: equal vectors, which may be all around what is nearer.
+  bool plateau() const {
+    const std::size_t equal = std::max<std::size_t>(8, candidates_.size() / 2);  // fewer may be chance
+    if (accepted_ < ef_ || candidates_.size() <= equal) return false;
+    return candidates_[candidates_.size() - 1 - equal].distance == candidates_.back().distance;
+  }
   std::size_t ef() const { return ef_; }
   std::size_t size() const { return candidates_.size(); }
   const std::vector<Candidate>& candidates() const { return candidates_; }

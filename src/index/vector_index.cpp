@@ -22,6 +22,8 @@ constexpr std::size_t kPrefetchAhead = 4;
 constexpr double kWalkedPerScanned = 3;
 constexpr double kDistancesPerEf = 13;
 
+constexpr float kEqual = 1e-6F;  // of two equal unit vectors, after rounding
+
 /// How many candidates are compared again in full precision.
 std::size_t rescored(std::size_t limit) {
   return std::max<std::size_t>(32, 2 * limit);
@@ -81,6 +83,7 @@ class HnswIndex : public VectorIndex {
   bool wants_graph() const { return table_.live() >= options_.graph_threshold; }
   Prepared prepare(std::span<const float> query, SearchScratch& scratch) const;
   bool scan_is_cheaper(const SlotBitmap& filter, std::size_t ef) const;
+  bool may_hide_nearer(const Prepared& query, const CandidatePool& pool) const;
   std::vector<Neighbor> walk(const Prepared& query, const SearchParams& params, SearchScratch& scratch) const;
   /// Offers all slots in [begin, end) that are neither removed nor outside the filter.
   template <typename Scan>
@@ -128,6 +131,14 @@ bool HnswIndex::scan_is_cheaper(const SlotBitmap& filter, std::size_t ef) const 
   return matches * matches <= kWalkedPerScanned * walked;
 }
 
+/// A walk goes on only to what is nearer than the last candidate, so it cannot cross more equal vectors than it holds.
+/// Where these are equal to the query, nothing is nearer.
+bool HnswIndex::may_hide_nearer(const Prepared& query, const CandidatePool& pool) const {
+  if (!pool.plateau()) return false;
+  if (table_.metric() == Metric::kDot || !table_.keeps_vectors()) return true;
+  return table_.exact_distance(query.vector, pool.candidates().back().slot()) > kEqual;
+}
+
 std::vector<Neighbor> HnswIndex::walk(const Prepared& query, const SearchParams& params, SearchScratch& scratch) const {
   const std::size_t ef = std::max(params.ef, params.limit);
   Graph::Filter filter{params.filter, SIZE_MAX};
@@ -135,7 +146,7 @@ std::vector<Neighbor> HnswIndex::walk(const Prepared& query, const SearchParams&
   if (params.filter != nullptr) filter.max_distances = std::max<std::size_t>(params.filter->count, 64 * ef);
   const Graph::Walk walked = graph_.walk(query.code, ef, filter, scratch);
   const std::size_t slots = table_.slots();  // only now: at least what the graph had
-  if (!walked.complete) return scan_codes(query, params, slots);
+  if (!walked.complete || may_hide_nearer(query, scratch.pool)) return scan_codes(query, params, slots);
 
   NearestSlots nearest(rescored(params.limit));
   for (const auto& candidate : scratch.pool.candidates()) {

@@ -324,6 +324,24 @@ TEST(VectorIndex, MoreDuplicatesThanCandidatesLeaveTheLimitFilled) {
   }
 }
 
+TEST(VectorIndex, NearerVectorsBeyondThousandsOfEqualOnesAreFound) {
+  constexpr std::size_t kEqual = 4000;
+  const auto rows = testing::generated_vectors(10, 8, 9);
+  const Vector same(8, 1.0F);
+  for (const Metric metric : {Metric::kEuclidean, Metric::kCosine, Metric::kDot}) {
+    const auto index = make_vector_index(options_for(8, metric));
+    for (std::size_t i = 0; i < kEqual; ++i) index->add(same);
+    for (std::size_t i = 0; i < rows.rows(); ++i) index->add(rows.row(i));
+    index_all(*index);
+    SearchParams exact;
+    exact.exact = true;
+    for (std::size_t i = 0; i < rows.rows(); ++i) {
+      EXPECT_EQ(slots_of(index->search(rows.row(i), {})), slots_of(index->search(rows.row(i), exact)))
+          << "row " << i << " of metric " << static_cast<int>(metric);
+    }
+  }
+}
+
 TEST(VectorIndex, SlotsRemovedBeforeTheyAreIndexedTakeNoPartInTheGraph) {
   const auto rows = testing::generated_vectors(300, 16, 6);
   const auto index = make_vector_index(options_for(16, Metric::kEuclidean));
