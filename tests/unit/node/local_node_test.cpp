@@ -26,7 +26,8 @@ class LocalNodeTest : public ::testing::Test {
     std::filesystem::remove_all(directory_);
   }
 
-  void restart() {
+  /// @param follow false: the test says itself which metadata the node sees first
+  void restart(bool follow = true) {
     node_.reset();
     metadata_ = std::move(*consensus::open_single_node_metadata_log(database_, {self_, "127.0.0.1", 15003, 15002}));
     registry_ = std::make_unique<MetricsRegistry>();
@@ -36,7 +37,7 @@ class LocalNodeTest : public ::testing::Test {
     options.index_threads = 2;
     options.graph_threshold = 50;
     node_ = make_local_node(options, database_, *metadata_, *registry_);
-    metadata_->observe([this](const auto& metadata) { node_->reconcile(metadata); });
+    if (follow) metadata_->observe([this](const auto& metadata) { node_->reconcile(metadata); });
   }
 
   void create(const std::string& name, std::uint32_t shards) {
@@ -73,6 +74,20 @@ class LocalNodeTest : public ::testing::Test {
   std::unique_ptr<cluster::MetadataLog> metadata_;
   std::unique_ptr<LocalNode> node_;
 };
+
+TEST_F(LocalNodeTest, MetadataOfThePastDropsNothing) {
+  const auto before = metadata_->current();
+  create("docs", 2);
+  const auto created = metadata_->current();
+  ASSERT_TRUE(upsert("docs", 1));
+  const auto shard = created->find("docs")->shard_of(PointId(std::uint64_t{1}));
+  restart(false);
+  node_->reconcile(before);  // as a log is read from its beginning
+  node_->reconcile(metadata_->current());
+  const auto counted = node_->count(shard, std::nullopt);
+  ASSERT_TRUE(counted) << counted.error().message;
+  EXPECT_EQ(*counted, 1U);
+}
 
 TEST_F(LocalNodeTest, ACreatedCollectionIsServedAndItsCopiesAreInSync) {
   create("docs", 3);
