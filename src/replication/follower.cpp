@@ -37,10 +37,9 @@ ReplicateReply GroupCore::handle(const peer::ReplicateRequest& request) {
     }
     {
       const Lock lock(mutex_);
-      if (fetching_) reply.outcome = Outcome::kFetching;
+      begin_fetch = fetching_;  // again: the owner may have given up, or had no room
     }
-    if (reply.outcome == Outcome::kFetching) return reply_of(Outcome::kFetching);
-    reply = accept(request);
+    reply = begin_fetch ? reply_of(Outcome::kFetching) : accept(request);
     const Lock lock(mutex_);
     begin_fetch = fetching_ = reply.outcome == Outcome::kFetching;
   }

@@ -28,7 +28,7 @@ void GroupCore::maybe_lead() {
     const auto* own = own_record();
     const auto* primary = placement_.primary_copy();
     const bool mine = own != nullptr && own == primary && own->role == CopyRole::kInSync;
-    if (!mine || leading_ || lead_queued_ || stopping_ || !problem_.empty() || !apply_) return;
+    if (!mine || leading_ || lead_queued_ || stopping_ || fetching_ || !problem_.empty() || !apply_) return;
     if (placement_.term <= blocked_term_) return;
     term = placement_.term;
     lead_queued_ = true;

@@ -26,7 +26,7 @@ struct ReplicationOptions {
   milliseconds commit_beat{100};       ///< when the commit moved and no entry carried it
   milliseconds retry_pause{100};       ///< before a copy that did not take a request is asked again
   milliseconds silence{2000};          ///< a required copy that accepts nothing for so long leaves the in-sync set
-  milliseconds unreachable{500};        ///< one whose process cannot even be reached leaves it sooner
+  milliseconds unreachable{500};       ///< one whose process cannot even be reached leaves it sooner
   milliseconds commit_timeout{30000};  ///< then the outcome of a write is unknown
   milliseconds settle_timeout{2000};   ///< how long a write waits for an earlier one whose outcome is unknown
   milliseconds reader_silence{3000};   ///< a copy that has not heard its primary for so long refuses reads
@@ -56,9 +56,9 @@ struct ProposalResult {
   std::optional<cluster::ShardPlacement> placement;
 };
 
-/// What a group needs of its node. All of it is thread-safe. The clock, the lanes, lease_valid and storage_full are asked
-/// under the group's locks: they only look or queue, and never call back or run a task at once. All others are called
-/// without a lock.
+/// What a group needs of its node. All of it is thread-safe. The clock, the lanes, lease_valid and storage_full are
+/// asked under the group's locks: they only look or queue, and never call back or run a task at once. All others are
+/// called without a lock.
 struct GroupPorts {
   using Task = std::function<void()>;
 
@@ -73,8 +73,8 @@ struct GroupPorts {
   /// This node may still acknowledge: nobody has been promoted in its place.
   std::function<bool()> lease_valid;
   std::function<bool()> storage_full;
-  /// The copy must be replaced by a checkpoint from `primary` (checkpoint_receiver.hpp), and confirms nothing until it is,
-  /// or until checkpoint_failed(). Does not block.
+  /// The copy must be replaced by a checkpoint from `primary` (checkpoint_receiver.hpp), and confirms nothing until it
+  /// is, or until checkpoint_failed(). Does not block; asked again and again until then, also while it runs.
   std::function<void(const NodeId& primary, std::uint64_t term)> fetch_checkpoint;
   /// The points of this copy as of one moment: Database::read_checkpoint.
   std::function<Result<void>(const std::function<Result<void>(storage::SequenceNumber)>& begin,
