@@ -2,17 +2,18 @@
 
 namespace vectorizer::rpc {
 
-bool CallsInFlight::add(grpc::ClientContext& context) {
+bool CallsInFlight::add(grpc::ClientContext& context, bool awaited) {
   const std::lock_guard lock(mutex_);
   if (stopped_) return false;
-  calls_.insert(&context);
+  (awaited ? awaited_ : held_).insert(&context);
   return true;
 }
 
 void CallsInFlight::remove(grpc::ClientContext& context) {
   const std::lock_guard lock(mutex_);
-  calls_.erase(&context);
-  if (calls_.empty()) changed_.notify_all();
+  held_.erase(&context);
+  awaited_.erase(&context);
+  if (awaited_.empty()) changed_.notify_all();
 }
 
 bool CallsInFlight::stopped() const {
@@ -29,8 +30,9 @@ void CallsInFlight::stop() {
   std::unique_lock lock(mutex_);
   stopped_ = true;
   changed_.notify_all();
-  for (auto* const call : calls_) call->TryCancel();
-  changed_.wait(lock, [this] { return calls_.empty(); });
+  for (auto* const call : awaited_) call->TryCancel();
+  for (auto* const call : held_) call->TryCancel();
+  changed_.wait(lock, [this] { return awaited_.empty(); });
 }
 
 }  // namespace vectorizer::rpc

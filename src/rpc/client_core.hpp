@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <condition_variable>
+#include <memory>
 #include <mutex>
 #include <set>
 
@@ -19,18 +20,19 @@ using Clock = std::chrono::steady_clock;
 class CallsInFlight {
  public:
   /// False once stopped: the call must not be made.
-  bool add(grpc::ClientContext& context);
+  /// @param awaited stop() waits until it is removed; false for what a caller may hold for as long as he likes.
+  bool add(grpc::ClientContext& context, bool awaited = true);
   void remove(grpc::ClientContext& context);
   bool stopped() const;
   /// Sleeps until then, or until stopped.
   void sleep_until(Clock::time_point time);
-  /// Cancels all and waits until each was removed.
+  /// Cancels all and waits until those that are awaited were removed.
   void stop();
 
  private:
   mutable std::mutex mutex_;
   std::condition_variable changed_;
-  std::set<grpc::ClientContext*> calls_;
+  std::set<grpc::ClientContext*> awaited_, held_;
   bool stopped_ = false;
 };
 
@@ -42,7 +44,9 @@ struct ClientCore {
   const GrpcPeersOptions options;
   const IdentitySource identity;
   ClientMetrics metrics;
-  CallsInFlight calls;
+  const std::shared_ptr<CallsInFlight> shared_calls =
+      std::make_shared<CallsInFlight>();  ///< for streams: they may outlive this
+  CallsInFlight& calls = *shared_calls;
   /// Callbacks of callers run here: gRPC's own few threads must not wait for a caller's locks.
   Lane replies{"rpc-replies", 2, 65536};
   /// Begins calls that may not block their caller but must open a session first.

@@ -31,7 +31,7 @@ class OutgoingStream final : public peer::ByteStream,
   Result<void> start(const peer::StreamRoute& route, const std::shared_ptr<CallProver>& session) {
     prepare(context_, core_, line_->target, Method::kRaftStream, session, Clock::time_point::max());
     write_route(route, context_);
-    if (!core_.calls.add(context_)) return stopped_error(line_->target);
+    if (!calls_->add(context_, false)) return stopped_error(line_->target);
     started_ = true;
     line_->stub->async()->Stream(&context_, this);
     held_ = true;
@@ -96,14 +96,15 @@ class OutgoingStream final : public peer::ByteStream,
     std::optional<Error> error;
     if (!status.ok()) error = call_error(status, line_->target, Method::kRaftStream, Clock::time_point::max());
     pipe_.ended(std::move(error));
-    core_.calls.remove(context_);  // the last use of core_: it may go before the stream does
+    calls_->remove(context_);
     const std::lock_guard lock(mutex_);
     status_ = status;
     done_ = true;
     done_changed_.notify_all();  // under the lock: the destructor may be waiting for it
   }
 
-  ClientCore& core_;
+  ClientCore& core_;  // until start() has returned: it may go before the stream does
+  const std::shared_ptr<CallsInFlight> calls_ = core_.shared_calls;
   const std::shared_ptr<Line<wire::RaftService>> line_;
   grpc::ClientContext context_;
   BytePipe pipe_{*this};

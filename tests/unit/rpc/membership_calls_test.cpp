@@ -1,0 +1,172 @@
+#include <gtest/gtest.h>
+
+#include "unit/rpc/fakes.hpp"
+
+namespace vectorizer::rpc {
+namespace {
+
+using testing::Pair;
+
+peer::Hello full_hello(const std::string& name) {
+  peer::Hello hello;
+  hello.node = NodeId(name);
+  hello.uuid = name + "-uuid";
+  hello.raft_id = 0x7fffffffffffffff;
+  hello.endpoint = name + ":15003";
+  hello.cluster_id = "c";
+  hello.state = peer::IdentityState::kClaimed;
+  hello.claimed_by = "someone";
+  hello.has_data = true;
+  hello.servers_hash = 0xffffffffffffffff;
+  hello.expected_nodes = 3;
+  hello.boot_epoch = 4;
+  hello.boot_nonce = 5;
+  hello.previous_nonce = 6;
+  hello.rest_port = 65535;
+  hello.version = "0.1.0";
+  hello.leader_endpoint = "l:1";
+  return hello;
+}
+
+void expect_same(const peer::Hello& a, const peer::Hello& b) {
+  EXPECT_EQ(std::tie(a.node, a.uuid, a.raft_id, a.endpoint, a.cluster_id, a.state, a.claimed_by, a.has_data),
+            std::tie(b.node, b.uuid, b.raft_id, b.endpoint, b.cluster_id, b.state, b.claimed_by, b.has_data));
+  EXPECT_EQ(std::tie(a.servers_hash, a.expected_nodes, a.boot_epoch, a.boot_nonce, a.previous_nonce, a.rest_port),
+            std::tie(b.servers_hash, b.expected_nodes, b.boot_epoch, b.boot_nonce, b.previous_nonce, b.rest_port));
+  EXPECT_EQ(a.version, b.version);
+  EXPECT_EQ(a.leader_endpoint, b.leader_endpoint);
+}
+
+class MembershipCalls : public ::testing::Test, protected Pair {
+ protected:
+  void SetUp() override { start(); }
+};
+
+TEST_F(MembershipCalls, HelloBothWays) {
+  membership.on_hello = [](const peer::Hello& caller) {
+    expect_same(caller, full_hello("node-1"));
+    return full_hello("node-2");
+  };
+  const auto hello = member()->hello(full_hello("node-1"));
+  ASSERT_TRUE(hello) << hello.error().message;
+  expect_same(*hello, full_hello("node-2"));
+}
+
+TEST_F(MembershipCalls, EveryStateOfAnIdentity) {
+  using State = peer::IdentityState;
+  membership.on_hello = [](const peer::Hello& caller) { return caller; };
+  for (const State state : {State::kVirgin, State::kClaimed, State::kJoining, State::kMember, State::kRemoved}) {
+    peer::Hello hello;
+    hello.state = state;
+    const auto back = member()->hello(hello);
+    ASSERT_TRUE(back);
+    EXPECT_EQ(back->state, state);
+  }
+}
+
+TEST_F(MembershipCalls, RememberedClaimJoinAndRemoved) {
+  membership.on_remembered = [](std::uint64_t raft_id) {
+    EXPECT_EQ(raft_id, 9U);
+    return peer::Remembered{0xfedcba9876543210, 2, 3};
+  };
+  const auto remembered = member()->remembered(9);
+  ASSERT_TRUE(remembered);
+  EXPECT_EQ(remembered->boot_nonce, 0xfedcba9876543210U);
+  EXPECT_EQ(remembered->raft_term, 2U);
+  EXPECT_EQ(remembered->raft_index, 3U);
+
+  membership.on_claim = [](const peer::ClaimRequest& claim) -> Result<void> {
+    EXPECT_EQ(claim.cluster_id, "c");
+    EXPECT_EQ(claim.servers_hash, 1U);
+    EXPECT_EQ(claim.from_uuid, "u");
+    EXPECT_EQ(claim.from_endpoint, "e:1");
+    return Error{ErrorType::kConflict, "claimed by another"}.with("by", "x");
+  };
+  const auto claimed = member()->claim({"c", 1, "u", "e:1"});
+  ASSERT_FALSE(claimed);
+  EXPECT_EQ(claimed.error().type, ErrorType::kConflict);
+  EXPECT_EQ(claimed.error().details, R"({"by":"x"})");
+
+  membership.on_join = [](const peer::Hello& newcomer) -> Result<void> {
+    expect_same(newcomer, full_hello("node-4"));
+    return {};
+  };
+  EXPECT_TRUE(member()->join(full_hello("node-4")));
+
+  membership.on_removed = [](const std::string& cluster) -> Result<void> {
+    EXPECT_EQ(cluster, "cluster-a");
+    return {};
+  };
+  EXPECT_TRUE(member()->you_are_removed("cluster-a"));
+}
+
+TEST_F(MembershipCalls, ABeatWithCopies) {
+  membership.on_beat = [](const peer::Beat& beat) {
+    EXPECT_EQ(beat.node, NodeId("node-1"));
+    EXPECT_EQ(beat.raft_id, 11U);
+    EXPECT_EQ(beat.boot_nonce, 12U);
+    EXPECT_TRUE(beat.stalled);
+    EXPECT_EQ(beat.unreachable, std::vector<NodeId>{NodeId("node-3")});
+    EXPECT_EQ(beat.copies.size(), 2U);
+    const auto& copy = beat.copies[1];
+    EXPECT_EQ(copy.shard, ShardId(4));
+    EXPECT_EQ(copy.copy, 44U);
+    EXPECT_EQ(copy.term, 5U);
+    EXPECT_EQ(copy.last, (LogPosition{100, 5}));
+    EXPECT_EQ(copy.applied, 99U);
+    EXPECT_FALSE(copy.failed);
+    EXPECT_TRUE(copy.serving);
+    EXPECT_TRUE(copy.leading);
+    EXPECT_TRUE(beat.copies[0].failed);
+    return peer::BeatReply{true, 77};
+  };
+  peer::Beat beat;
+  beat.node = NodeId("node-1");
+  beat.raft_id = 11;
+  beat.boot_nonce = 12;
+  beat.stalled = true;
+  beat.copies.resize(2);
+  beat.copies[0].failed = true;
+  beat.copies[1] = {ShardId(4), 44, 5, {100, 5}, 99, false, true, true};
+  beat.unreachable = {NodeId("node-3")};
+  const auto reply = member()->beat(beat);
+  ASSERT_TRUE(reply) << reply.error().message;
+  EXPECT_TRUE(reply->lease);
+  EXPECT_EQ(reply->metadata_epoch, 77U);
+}
+
+TEST_F(MembershipCalls, ProposeAndBarrier) {
+  const std::string command("\0binary\xff", 8);
+  membership.on_propose = [&](const std::string& got) -> Result<std::uint64_t> {
+    EXPECT_EQ(got, command);
+    return 5;
+  };
+  EXPECT_EQ(*member()->propose(command), 5U);
+  membership.on_barrier = []() -> Result<std::uint64_t> {
+    return Error{ErrorType::kNoLeader, "no leader"}.with("leader", "node-3");
+  };
+  const auto epoch = member()->barrier();
+  ASSERT_FALSE(epoch);
+  EXPECT_EQ(epoch.error().type, ErrorType::kNoLeader);
+  EXPECT_EQ(epoch.error().details, R"({"leader":"node-3"})");
+}
+
+TEST_F(MembershipCalls, ABeatDoesNotWaitForChangesThatHang) {
+  testing::Gate gate;
+  std::atomic<int> hanging{0};
+  membership.on_propose = [&](const std::string&) -> Result<std::uint64_t> {
+    ++hanging;
+    gate.wait();
+    return 1;
+  };
+  membership.on_beat = [](const peer::Beat&) { return peer::BeatReply{true, 1}; };
+  std::vector<std::thread> callers;
+  for (int i = 0; i < 8; ++i) callers.emplace_back([&] { EXPECT_TRUE(member()->propose("x")); });
+  while (hanging < 4) std::this_thread::yield();  // the threads for changes are taken, others wait
+  EXPECT_TRUE(member()->beat({}));
+  gate.open();
+  for (auto& caller : callers) caller.join();
+}
+
+}  // namespace
+}  // namespace vectorizer::rpc
