@@ -21,7 +21,7 @@ constexpr std::chrono::seconds kQuietInterval{10};
 
 /// What DNS says now.
 Result<std::vector<ListedServer>> servers_of(const MembershipOptions& options) {
-  ASSIGN_OR_RETURN(const auto addresses, resolve_addresses(options.dns_name));
+  ASSIGN_OR_RETURN(const auto addresses, options.resolve(options.dns_name));
   std::vector<ListedServer> found;
   for (const auto& address : addresses) {
     const auto endpoint = make_endpoint(address, options.dns_grpc_port);

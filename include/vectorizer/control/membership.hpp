@@ -28,6 +28,8 @@ struct MembershipOptions {
   std::vector<ListedServer> servers;  ///< static discovery
   std::string dns_name;               ///< DNS discovery, when not empty
   std::uint16_t dns_grpc_port = 0;
+  /// Asks DNS; injected where a test must decide what it answers.
+  std::function<Result<std::vector<std::string>>(const std::string& name)> resolve = resolve_addresses;
   std::uint32_t expected_nodes = 0;  ///< that form the cluster
   std::chrono::seconds resolve_interval{30};
   std::chrono::milliseconds timeout{5000};  ///< of one call, and of a change of metadata

@@ -41,8 +41,16 @@ struct Process {
     options.endpoint = endpoint();
     options.rest_port = static_cast<std::uint16_t>(15000 + number);
     options.version = "test";
-    options.servers = servers;
     options.expected_nodes = static_cast<std::uint32_t>(servers.size());
+    if (resolve) {
+      options.endpoint.clear();
+      options.dns_name = "vectorizer.example";
+      options.dns_grpc_port = 15003;
+      options.resolve_interval = seconds(1);
+      options.resolve = resolve;
+    } else {
+      options.servers = servers;
+    }
     options.raft_directory = raft_directory;
     options.initial = initial;
     member = make_membership(std::move(options), *identity, *view, *view, metrics, [](auto&&...) {});
@@ -64,8 +72,9 @@ struct Process {
   MemberNetwork& network;
   const int number;
   const std::filesystem::path directory;
-  const std::vector<ListedServer> servers;
+  std::vector<ListedServer> servers;
   cluster::ClusterMetadata initial;
+  std::function<Result<std::vector<std::string>>(const std::string&)> resolve;  // DNS, where it is used
   MetricsRegistry metrics;
   std::unique_ptr<NetworkView> view;
   std::unique_ptr<IdentityFile> identity;
@@ -242,6 +251,61 @@ TEST_F(MembershipTest, TheClusterOutlivesARestartOfAll) {
   for (int number = 1; number <= 3; ++number) {
     ASSERT_TRUE(until([&] { return metadata(number)->find("docs") != nullptr; })) << number;
   }
+}
+
+/// The same nodes, found by DNS: what it answers is up to the test.
+class DnsMembershipTest : public MembershipTest {
+ protected:
+  DnsMembershipTest() {
+    for (auto& each : processes_) {
+      each->resolve = [this](const std::string&) -> Result<std::vector<std::string>> {
+        const std::lock_guard lock(mutex_);
+        return addresses_;
+      };
+    }
+  }
+  void answer(std::vector<std::string> addresses) {
+    const std::lock_guard lock(mutex_);
+    addresses_ = std::move(addresses);
+  }
+
+  std::mutex mutex_;
+  std::vector<std::string> addresses_;
+};
+
+TEST_F(DnsMembershipTest, APartialAnswerFormsNothing) {
+  answer({"host-1", "host-2"});
+  for (auto& each : processes_) each->start();
+  ASSERT_TRUE(until([&] {
+    const auto problems = process(1).member->problems();
+    return !problems.empty() && problems.front() == "forming: 2 of 3 expected nodes found";
+  }));
+  EXPECT_TRUE(metadata(1)->cluster_id.empty());
+  answer({"host-1", "host-2", "host-3"});
+  for (int number = 1; number <= 3; ++number) ASSERT_TRUE(formed(number)) << number;
+  EXPECT_EQ(metadata(1)->cluster_id, metadata(3)->cluster_id);
+}
+
+TEST_F(DnsMembershipTest, AnEmptyAnswerRemovesNobody) {
+  answer({"host-1", "host-2", "host-3"});
+  start_all();
+  answer({});
+  process(2).kill();
+  process(2).start();
+  ASSERT_TRUE(until([&] { return process(2).member->lease_valid(); }));
+  EXPECT_EQ(metadata(1)->nodes.size(), 3U);
+}
+
+TEST_F(DnsMembershipTest, ANodeThatComesBackAtAnotherAddressIsFound) {
+  answer({"host-1", "host-2", "host-3"});
+  start_all();
+  process(3).kill();
+  process(3).servers[2].endpoint = "host-9:15003";
+  answer({"host-1", "host-2", "host-9"});
+  process(3).start();
+  ASSERT_TRUE(until(
+      [&] { return process(3).member->lease_valid() && metadata(1)->nodes.at(NodeId("node-3")).address == "host-9"; }));
+  EXPECT_TRUE(process(3).member->metadata().propose(docs()));
 }
 
 TEST_F(MembershipTest, ASingleNodesCollectionsBecomeThoseOfTheCluster) {
