@@ -34,7 +34,7 @@ void measure(benchmark::State& state, Kernel kernel) {
 template <typename A, typename B, typename Kernel>
 void add(const std::string& name, Kernel kernel) {
   benchmark::RegisterBenchmark(name.c_str(), [kernel](benchmark::State& state) { measure<A, B>(state, kernel); })
-      ->Arg(96)
+      ->Arg(128)
       ->Arg(784)
       ->Arg(1536);
 }
