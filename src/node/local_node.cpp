@@ -137,6 +137,8 @@ class LocalNodeImpl final : public LocalNode {
   void note(const ShardId& shard, std::string problem);
 
   void fetch_checkpoint(const ShardId& shard, std::uint64_t copy, const NodeId& primary, std::uint64_t term);
+  void go_on_without_checkpoint(const ShardId& shard, std::uint64_t copy) const;
+  replication::CheckpointTarget target_of(storage::CopyNumber number) const;
   Result<void> receive(const ShardId& shard, const NodeId& primary, std::uint64_t term, storage::CopyNumber number);
   Result<void> go_live(const ShardId& shard, std::uint64_t copy, storage::CopyNumber number);
 
@@ -342,7 +344,7 @@ void LocalNodeImpl::fetch_checkpoint(const ShardId& shard, std::uint64_t copy, c
     auto allocated = registry_->allocate();
     if (!allocated) {
       spdlog::error("shard {}: no room for a checkpoint: {}", shard.value(), allocated.error().message);
-      return;
+      return go_on_without_checkpoint(shard, copy);
     }
     number = *allocated;
   }
@@ -352,10 +354,20 @@ void LocalNodeImpl::fetch_checkpoint(const ShardId& shard, std::uint64_t copy, c
   if (outcome) return;
   spdlog::warn("shard {}: the checkpoint of node '{}' was not taken over: {}", shard.value(), primary.value(),
                outcome.error().message);
+  go_on_without_checkpoint(shard, copy);
   const std::lock_guard lock(reconcile_mutex_);
   if (auto discarded = registry_->discard(number); !discarded) spdlog::error("{}", discarded.error().message);
   std::error_code ignored;
   std::filesystem::remove_all(opener_.directory_of(number), ignored);
+}
+
+void LocalNodeImpl::go_on_without_checkpoint(const ShardId& shard, std::uint64_t copy) const {
+  const auto hosted = find(shard);
+  if (hosted && hosted->group && hosted->id == copy) hosted->group->checkpoint_failed();
+}
+
+replication::CheckpointTarget LocalNodeImpl::target_of(storage::CopyNumber number) const {
+  return {&database_, number, opener_.directory_of(number) / shard::kSavedIndexFile};
 }
 
 Result<void> LocalNodeImpl::receive(const ShardId& shard, const NodeId& primary, std::uint64_t term,
@@ -370,8 +382,7 @@ Result<void> LocalNodeImpl::receive(const ShardId& shard, const NodeId& primary,
   if (problem) {
     return Error{ErrorType::kInternal, fmt::format("cannot create {}: {}", directory.string(), problem.message())};
   }
-  const replication::CheckpointTarget target{&database_, number, directory / shard::kSavedIndexFile};
-  ASSIGN_OR_RETURN(const auto at, replication::receive_checkpoint(*source, shard, term, target));
+  ASSIGN_OR_RETURN(const auto at, replication::receive_checkpoint(*source, shard, term, target_of(number)));
   spdlog::info("shard {}: has a checkpoint of sequence {}, term {}", shard.value(), at.sequence, at.term);
   return {};
 }
@@ -386,9 +397,12 @@ Result<void> LocalNodeImpl::go_live(const ShardId& shard, std::uint64_t copy, st
   std::optional<storage::CopyNumber> before;
   if (const auto old = copies.find(shard); old != copies.end()) {
     before = old->second->number;
+    // What the old copy has seen of terms binds the new one: it must not follow a primary that the old one had refused.
+    const auto handed_on = replication::hand_on(*old->second->group, target_of(number));
     opener_.close(*old->second);
     copies.erase(old);
     publish(copies);
+    if (!handed_on) return handed_on.error();  // the next reconciliation opens the old one again
   }
   RETURN_IF_ERROR(registry_->record(shard, {number, copy, metadata->epoch}));
   if (before) {
