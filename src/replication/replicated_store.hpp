@@ -24,6 +24,7 @@ class ReplicatedStore final : public storage::ShardStore {
   storage::SequenceNumber applied_sequence() const override { return core_->points().applied_sequence(); }
   Result<std::vector<storage::StoredWrite>> settle() override { return core_->settle(); }
   storage::SequenceNumber last_sequence() const override { return core_->last_sequence(); }
+  bool has_room_for(std::uint64_t bytes) const override { return core_->points().has_room_for(bytes); }
 
  private:
   const std::shared_ptr<GroupCore> core_;

@@ -106,6 +106,11 @@ class MemoryDatabase final : public storage::Database {
     const std::lock_guard lock(mutex_);
     return logs_.at(copy);
   }
+  /// For the copies that there are.
+  void set_full(bool full) {
+    const std::lock_guard lock(mutex_);
+    for (auto& [copy, disk] : disks_) disk->set_full(full);
+  }
   std::size_t stores() const {
     const std::lock_guard lock(mutex_);
     return disks_.size();

@@ -49,6 +49,11 @@ class MemoryDisk {
     const std::lock_guard lock(mutex_);
     current_.sequence = synced_.sequence = sequence;
   }
+  /// A full disk has no room beside what is written (has_room_for); writes still succeed.
+  void set_full(bool full) {
+    const std::lock_guard lock(mutex_);
+    full_ = full;
+  }
   /// Batches written, including the failed ones: what group commit saved.
   std::size_t write_calls() const {
     const std::lock_guard lock(mutex_);
@@ -66,6 +71,7 @@ class MemoryDisk {
   State current_;
   State synced_;
   bool sync_always_ = true;
+  bool full_ = false;
   std::optional<Error> next_error_;
   std::size_t write_calls_ = 0;
 };
@@ -119,6 +125,11 @@ class MemoryShardStore final : public storage::ShardStore {
   storage::SequenceNumber applied_sequence() const override {
     const std::lock_guard lock(disk_->mutex_);
     return disk_->current_.sequence;
+  }
+
+  bool has_room_for(std::uint64_t bytes) const override {
+    const std::lock_guard lock(disk_->mutex_);
+    return !disk_->full_ || bytes == 0;
   }
 
  private:

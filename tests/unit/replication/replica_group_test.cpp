@@ -235,6 +235,12 @@ TEST_F(ReplicaGroupTest, ACheckpointNeverReplacesMoreThanThePrimaryHas) {
   EXPECT_EQ(fetches_, 0);
 }
 
+TEST_F(ReplicaGroupTest, AFullDiskShowsThroughTheStoreOfTheCopy) {
+  EXPECT_TRUE(store_->has_room_for(1 << 20));
+  disk_.set_full(true);
+  EXPECT_FALSE(store_->has_room_for(1 << 20));
+}
+
 TEST_F(ReplicaGroupTest, AReaderIsRefusedWhenThePrimaryIsSilent) {
   EXPECT_FALSE(group_->readable(ReadConsistency::kAny));
   receive({}, {});
