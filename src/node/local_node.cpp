@@ -431,10 +431,11 @@ std::vector<std::string> LocalNodeImpl::problems() const {
   }
   const auto copies = copies_.get();
   for (const auto& [id, hosted] : *copies) {
-    if (!hosted->group) continue;
-    if (auto problem = hosted->group->problem(); !problem.empty()) {
-      lines.push_back(fmt::format("shard {}: {}", id.value(), problem));
-    }
+    const auto add = [&lines, &shard = id](const std::string& problem) {
+      if (!problem.empty()) lines.push_back(fmt::format("shard {}: {}", shard.value(), problem));
+    };
+    add(hosted->shard->stats().problem);
+    if (hosted->group) add(hosted->group->problem());
   }
   return lines;
 }

@@ -51,7 +51,8 @@ class LocalNode : public peer::Peer, public peer::ReplicationPeer {
   /// Waits until a reconciliation with the metadata of `epoch`, or of a later one, has ended; false if none does in
   /// time.
   virtual bool follows(std::uint64_t epoch, std::chrono::milliseconds timeout) = 0;
-  /// What keeps this node from serving everything that the metadata gives it, one line each; empty when it does.
+  /// What keeps this node from serving everything that the metadata gives it, or its shards from their background work,
+  /// one line each; empty when nothing does.
   virtual std::vector<std::string> problems() const = 0;
   /// Every copy that the metadata gives this node, for its beats to the leader.
   virtual std::vector<peer::CopyStatus> copies() const = 0;

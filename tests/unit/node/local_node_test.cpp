@@ -133,6 +133,19 @@ TEST_F(LocalNodeTest, ACopyThatTheDiskLostIsNeverCreatedAgainAsAnEmptyOne) {
   EXPECT_EQ(answer.error().type, ErrorType::kShardUnavailable);
 }
 
+TEST_F(LocalNodeTest, WhatTheBackgroundWorkOfAShardFailsAtIsAProblem) {
+  create("docs", 1);
+  EXPECT_TRUE(node_->problems().empty());
+  database_.set_full(true);
+  for (std::uint64_t id = 0; id < 100; ++id) ASSERT_TRUE(upsert("docs", id));
+
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  while (node_->problems().empty() && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
+
+  ASSERT_EQ(node_->problems().size(), 1U);
+  EXPECT_NE(node_->problems().front().find("shard 0: the index was not saved"), std::string::npos);
+}
+
 TEST_F(LocalNodeTest, ADamagedListOfCopiesIsAProblemUntilItCanBeRead) {
   ASSERT_TRUE(database_.put_local("copy-next", "many"));
   restart();
