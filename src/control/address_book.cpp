@@ -8,8 +8,10 @@ void AddressBook::put(const NodeId& node, std::uint64_t raft_id, const std::stri
   {
     const std::lock_guard lock(mutex_);
     auto& known = endpoints_[raft_id];
-    if (known == endpoint) return;
+    auto& process = processes_[node];
+    if (known == endpoint && process == raft_id) return;
     known = endpoint;
+    process = raft_id;
   }
   on_change_(node, raft_id, endpoint);
 }
