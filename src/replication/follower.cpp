@@ -73,13 +73,13 @@ ReplicateReply GroupCore::accept(const peer::ReplicateRequest& request) {
     const Lock lock(mutex_);
     applied = applied_;
   }
-  if (request.fetch_checkpoint) {
-    return reply_of(applied > request.previous.sequence ? Outcome::kDiverged : Outcome::kFetching);
-  }
   const auto knows = [&](const LogPosition& position) -> Result<bool> {
     if (position == log_->last()) return true;
     return log_->contains(position);
   };
+  if (request.fetch_checkpoint && request.previous != log_->last()) {
+    return reply_of(applied > request.previous.sequence ? Outcome::kDiverged : Outcome::kFetching);
+  }
   LogPosition cursor = request.previous;
   std::size_t known = 0;
   const auto compared = [&]() -> Result<bool> {
