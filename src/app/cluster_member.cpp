@@ -100,12 +100,7 @@ Result<void> ClusterMember::build(storage::Database& database) {
   const auto& cluster = settings_.cluster;
   database_ = &database;
   ASSIGN_OR_RETURN(secret_, read_secret(cluster));
-  if (secret_.empty() && !cluster.insecure) {
-    spdlog::warn(
-        "cluster.secret is not set: whoever reaches port {} can read and change all data; set it on every node, or "
-        "cluster.insecure to accept this",
-        own_port(cluster));
-  }
+  for (const auto& warning : warnings()) spdlog::warn("{}", warning);
   auto options = membership_options(settings_);
   std::error_code ignored;
   const bool raft_directory = std::filesystem::exists(options.raft_directory, ignored);
@@ -129,6 +124,36 @@ Result<void> ClusterMember::build(storage::Database& database) {
                                });
   directory_ = std::make_unique<ClusterPeers>(NodeId(cluster.node_id), *grpc_);
   return {};
+}
+
+std::vector<std::string> ClusterMember::warnings() const {
+  if (!secret_.empty() || settings_.cluster.insecure) return {};
+  return {
+      fmt::format("cluster.secret is not set: whoever reaches port {} can read and change all data; set it on every "
+                  "node, or cluster.insecure to accept this",
+                  own_port(settings_.cluster))};
+}
+
+coordinator::MemberPorts ClusterMember::ports() {
+  using std::chrono::duration_cast;
+  coordinator::MemberPorts ports;
+  ports.contacts = [this] {
+    std::map<NodeId, coordinator::MemberPorts::Contact> contacts;
+    for (const auto& [node, contact] : membership_->contacts()) {
+      const auto seen = duration_cast<std::chrono::milliseconds>(contact.seen.time_since_epoch()).count();
+      contacts[node] = {seen, contact.servers_hash};
+    }
+    return contacts;
+  };
+  ports.missing = [this] {
+    std::vector<coordinator::MemberPorts::Missing> missing;
+    for (const auto& server : membership_->missing()) missing.push_back({server.name, server.endpoint});
+    return missing;
+  };
+  ports.ask = [this](const NodeId& node) { return membership_->ask(node); };
+  ports.term = [this] { return membership_->term(); };
+  ports.servers_hash = [this] { return membership_->servers_hash(); };
+  return ports;
 }
 
 bool ClusterMember::stalled() const {

@@ -12,6 +12,7 @@
 #include "vectorizer/config/settings.hpp"
 #include "vectorizer/control/identity.hpp"
 #include "vectorizer/control/membership.hpp"
+#include "vectorizer/coordinator/coordinator.hpp"
 #include "vectorizer/node/local_node.hpp"
 #include "vectorizer/peer/peer.hpp"
 #include "vectorizer/rpc/grpc_peers.hpp"
@@ -35,6 +36,10 @@ class ClusterMember {
   node::Replication replication();
   /// How requests of clients find the shards: here, or on another node.
   peer::PeerDirectory& peers() { return *directory_; }
+  /// What this node knows of the others beside the metadata.
+  coordinator::MemberPorts ports();
+  /// What is unsafe in how it is set up, one line each.
+  std::vector<std::string> warnings() const;
 
   /// Serves `node` to the others, makes it follow the metadata, and begins to look for the cluster.
   Result<void> start(node::LocalNode& node);

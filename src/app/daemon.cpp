@@ -105,18 +105,31 @@ Result<void> Daemon::open() {
   data.write_timeout = std::chrono::milliseconds(settings_.server.write_timeout_ms);
   if (!member_) data.fanout_threads = 0;
   data_ = coordinator::make_data_plane(data, *metadata_, peers, metrics_);
-  collections_ = coordinator::make_collection_admin(*metadata_, peers, settings_.limits.max_collections);
-  cluster_ = coordinator::make_cluster_view({self, version(), settings_.cluster.enabled, [this] { return problems(); }},
-                                            *metadata_, peers);
-  node_metrics_ = std::make_unique<NodeMetrics>(metrics_, *cluster_, *collections_, *database_);
+  coordinator::CollectionAdminOptions admin{self, settings_.limits.max_collections};
+  coordinator::ClusterViewOptions view{self, version(), [this] { return problems(); }};
+  if (member_) {
+    view.warnings = member_->warnings();
+    view.members = member_->ports();
+  } else {
+    admin.call_threads = 0;
+  }
+  collections_ = coordinator::make_collection_admin(admin, *metadata_, peers);
+  cluster_ = coordinator::make_cluster_view(std::move(view), *metadata_, peers);
+  node_metrics_ = std::make_unique<NodeMetrics>(metrics_, *cluster_, *database_);
+  if (member_) cluster_metrics_ = std::make_unique<ClusterMetrics>(metrics_, *metadata_, member_->membership());
 
   ASSIGN_OR_RETURN(server_, rest::start_server({settings_.server, settings_.limits, *collections_, *data_, *cluster_,
-                                                metrics_, [this] { node_metrics_->refresh(); },
+                                                metrics_, [this] { refresh_metrics(); },
                                                 [this] { return database_->disk_free_bytes(); }, version(), commit()}));
   spdlog::info("vectorizer {} ({}) serves http://{}:{} from {}", version(), commit(), settings_.server.host,
                server_->port(), std::filesystem::absolute(data_dir).string());
   if (member_) spdlog::info("node '{}' listens for other nodes on port {}", self.value(), member_->port());
   return {};
+}
+
+void Daemon::refresh_metrics() {
+  node_metrics_->refresh();
+  if (cluster_metrics_) cluster_metrics_->refresh();
 }
 
 std::vector<std::string> Daemon::problems() const {

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "cluster_member.hpp"
+#include "cluster_metrics.hpp"
 #include "node_metrics.hpp"
 #include "vectorizer/base/metrics.hpp"
 #include "vectorizer/base/result.hpp"
@@ -40,6 +41,7 @@ class Daemon {
   Result<void> open_metadata();
   node::LocalNodeOptions node_options();
   std::vector<std::string> problems() const;
+  void refresh_metrics();
 
   const config::Settings settings_;
   std::atomic<bool> draining_ = false;
@@ -54,6 +56,7 @@ class Daemon {
   std::unique_ptr<coordinator::CollectionAdmin> collections_;
   std::unique_ptr<coordinator::ClusterView> cluster_;
   std::unique_ptr<NodeMetrics> node_metrics_;
+  std::unique_ptr<ClusterMetrics> cluster_metrics_;  // null on a single node
   std::unique_ptr<rest::Server> server_;
 };
 

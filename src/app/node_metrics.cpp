@@ -22,9 +22,8 @@ std::uint64_t resident_bytes() {
 }
 
 NodeMetrics::NodeMetrics(MetricsRegistry& registry, const coordinator::ClusterView& cluster,
-                         const coordinator::CollectionAdmin& collections, const storage::Database& database)
+                         const storage::Database& database)
     : cluster_(cluster),
-      collections_(collections),
       database_(database),
       vectors_(registry.gauges("vectorizer_vectors", "Vectors, by collection.")),
       queue_(registry.gauges("vectorizer_index_queue", "Vectors that wait for the graph, by collection.")),
@@ -48,7 +47,7 @@ NodeMetrics::CollectionGauges& NodeMetrics::gauges_of(const std::string& collect
                                        &tombstones_.Add(labels)};
 }
 
-void NodeMetrics::forget_dropped(const std::map<std::string, bool>& alive) {
+void NodeMetrics::forget_dropped(const std::set<std::string>& alive) {
   std::erase_if(by_collection_, [&](const auto& item) {
     if (alive.count(item.first) != 0) return false;
     vectors_.Remove(item.second.vectors);
@@ -60,14 +59,13 @@ void NodeMetrics::forget_dropped(const std::map<std::string, bool>& alive) {
 }
 
 void NodeMetrics::refresh() {
-  const auto collections = collections_.list();
-  const auto shards = cluster_.shards();
+  const auto collections = cluster_.collection_names();
+  const auto shards = cluster_.local_shards();
   const std::lock_guard lock(mutex_);
-  std::map<std::string, bool> alive;
-  for (const auto& info : collections) {
-    alive[info.config.name] = true;
-    auto& gauges = gauges_of(info.config.name);
-    gauges.vectors->Set(static_cast<double>(info.vector_count));
+  const std::set<std::string> alive(collections.begin(), collections.end());
+  for (const auto& name : alive) {
+    auto& gauges = gauges_of(name);
+    gauges.vectors->Set(0);
     gauges.queue->Set(0);
     gauges.queue_oldest_seconds->Set(0);
     gauges.tombstones->Set(0);
@@ -80,6 +78,7 @@ void NodeMetrics::refresh() {
     payloads += shard.payload_bytes;
     if (alive.count(shard.collection) == 0) continue;  // created since the list was taken
     auto& gauges = gauges_of(shard.collection);
+    if (shard.primary == cluster_.self()) gauges.vectors->Increment(static_cast<double>(shard.vectors));
     gauges.queue->Increment(static_cast<double>(shard.pending));
     gauges.tombstones->Increment(static_cast<double>(shard.tombstones));
     gauges.queue_oldest_seconds->Set(std::max(gauges.queue_oldest_seconds->Value(), shard.oldest_pending_seconds));

@@ -2,20 +2,20 @@
 
 #include <map>
 #include <mutex>
+#include <set>
 #include <string>
 
 #include "vectorizer/base/metrics.hpp"
 #include "vectorizer/coordinator/cluster_view.hpp"
-#include "vectorizer/coordinator/collection_admin.hpp"
 #include "vectorizer/storage/database.hpp"
 
 namespace vectorizer::app {
 
-/// The gauges that are read off the node when somebody scrapes: vectors, index queue, memory, disk.
+/// The gauges that are read off this node when somebody scrapes: vectors, index queue, memory, disk. No other node is
+/// asked. Vectors are counted where their shard is led, so that the sum over all nodes is that of the cluster.
 class NodeMetrics {
  public:
-  NodeMetrics(MetricsRegistry& registry, const coordinator::ClusterView& cluster,
-              const coordinator::CollectionAdmin& collections, const storage::Database& database);
+  NodeMetrics(MetricsRegistry& registry, const coordinator::ClusterView& cluster, const storage::Database& database);
   /// Thread-safe; called before each exposition.
   void refresh();
 
@@ -28,10 +28,9 @@ class NodeMetrics {
     prometheus::Gauge* tombstones;
   };
   CollectionGauges& gauges_of(const std::string& collection);
-  void forget_dropped(const std::map<std::string, bool>& alive);
+  void forget_dropped(const std::set<std::string>& alive);
 
   const coordinator::ClusterView& cluster_;
-  const coordinator::CollectionAdmin& collections_;
   const storage::Database& database_;
 
   prometheus::Family<prometheus::Gauge>& vectors_;

@@ -1,56 +1,46 @@
 #pragma once
 
+#include <chrono>
+#include <cstddef>
 #include <map>
 #include <span>
-#include <utility>
-#include <vector>
 
+#include "node_calls.hpp"
 #include "vectorizer/cluster/cluster_metadata.hpp"
+#include "vectorizer/coordinator/cluster_view.hpp"
 #include "vectorizer/peer/peer.hpp"
 
 namespace vectorizer::coordinator {
 
-/// What the primaries of `shards` report of them, by shard; a shard that nobody answers for is missing. One call per
-/// node.
-inline std::map<ShardId, peer::ShardReport> primary_reports(const cluster::ClusterMetadata& metadata,
-                                                            peer::PeerDirectory& peers,
-                                                            std::span<const ShardId> shards) {
-  std::map<NodeId, std::vector<ShardId>> wanted;
-  for (const auto& shard : shards) {
-    const auto placement = metadata.placements.find(shard);
-    if (placement != metadata.placements.end()) wanted[placement->second.primary].push_back(shard);
-  }
-  std::map<ShardId, peer::ShardReport> reports;
-  for (const auto& [node, of_node] : wanted) {
-    auto* peer = peers.find(node);
-    if (peer == nullptr) continue;
-    auto answered = peer->report(of_node);
-    if (!answered) continue;
-    for (auto& report : *answered) {
-      const auto shard = report.shard;
-      reports.emplace(shard, std::move(report));
-    }
-  }
-  return reports;
-}
+/// How long a node is waited for that does not answer: it may have died a moment ago.
+inline constexpr std::chrono::milliseconds kNodeWait{1000};
 
-/// Of every shard.
-inline std::map<ShardId, peer::ShardReport> primary_reports(const cluster::ClusterMetadata& metadata,
-                                                            peer::PeerDirectory& peers) {
-  std::map<ShardId, peer::ShardReport> reports;
-  for (const auto& [id, node] : metadata.nodes) {
-    auto* peer = peers.find(id);
-    if (peer == nullptr) continue;
-    auto answered = peer->report({});
-    if (!answered) continue;
-    for (auto& report : *answered) {
-      const auto placement = metadata.placements.find(report.shard);
-      if (placement != metadata.placements.end() && placement->second.primary == id) {
-        reports.emplace(report.shard, std::move(report));
-      }
-    }
-  }
-  return reports;
-}
+/// Copies in sync on nodes that are there.
+std::size_t live_in_sync(const cluster::ClusterMetadata& metadata, const cluster::ShardPlacement& placement);
+/// Its primary is on a node that is there.
+bool led(const cluster::ClusterMetadata& metadata, const cluster::ShardPlacement& placement);
+
+/// What the nodes say of the copies that they hold, as of one moment.
+class ShardReports {
+ public:
+  /// Asks all nodes that hold a copy of `shards` and are not known to be away, at once.
+  static ShardReports read(const cluster::ClusterMetadata& metadata, peer::PeerDirectory& peers, NodeCalls& calls,
+                           std::span<const ShardId> shards);
+  /// Of every shard.
+  static ShardReports read(const cluster::ClusterMetadata& metadata, peer::PeerDirectory& peers, NodeCalls& calls);
+
+  /// Of one copy; null if its node did not answer, or does not serve it.
+  const peer::ShardReport* of(const NodeId& node, const ShardId& shard) const;
+  /// Of the primary's copy.
+  const peer::ShardReport* primary(const cluster::ShardPlacement& placement) const;
+  /// Of the primary's copy, or else of the copy in sync that is furthest: it holds everything acknowledged.
+  const peer::ShardReport* best(const cluster::ShardPlacement& placement) const;
+
+ private:
+  std::map<NodeId, std::map<ShardId, peer::ShardReport>> by_node_;
+};
+
+/// A shard as `reports` have it.
+ShardView shard_view(const cluster::ShardPlacement& placement, const ShardReports& reports);
 
 }  // namespace vectorizer::coordinator

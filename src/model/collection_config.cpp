@@ -114,6 +114,7 @@ bool valid_collection_name(std::string_view name) {
 
 Result<CollectionConfig> parse_collection_config(const json& body) {
   CollectionConfig unset;
+  unset.sharding.shard_count = 0;
   unset.sharding.replication_factor = 0;
   unset.sharding.min_in_sync = 0;
   ASSIGN_OR_RETURN(CollectionConfig config, overlay(std::move(unset), body));
@@ -152,10 +153,10 @@ json collection_config_to_json(const CollectionConfig& config) {
       {"quantization", {{"type", quantization_name(config.quantization)}, {"rescore", config.rescore}}},
       {"storage", vector_storage_name(config.storage)},
       {"sharding",
-       {{"shard_count", config.sharding.shard_count},
-        {"virtual_nodes_per_shard", config.sharding.virtual_nodes_per_shard},
+       {{"virtual_nodes_per_shard", config.sharding.virtual_nodes_per_shard},
         {"rebalance_threshold", config.sharding.rebalance_threshold}}}};
   auto& sharding = object["sharding"];
+  if (config.sharding.shard_count != 0) sharding["shard_count"] = config.sharding.shard_count;
   if (config.sharding.replication_factor != 0) sharding["replication_factor"] = config.sharding.replication_factor;
   if (config.sharding.min_in_sync != 0) sharding["min_in_sync"] = config.sharding.min_in_sync;
   return object;

@@ -11,10 +11,15 @@ DOCUMENT = os.path.join(harness.SOURCE_DIR, "docs", "metrics.md")
 ROW = re.compile(r"^\| `(vectorizer_\w+)(?:\{([\w, ]*)\})?` \| (counter|gauge|histogram) \|")
 
 
-def documented():
-    """name -> (type, labels), from the table rows of the document."""
+OF_A_CLUSTER = "## Of a cluster\n"
+
+
+def documented(cluster=False):
+    """name -> (type, labels), from the table rows of the document; those of a node of a cluster only if it is asked for."""
     with open(DOCUMENT, encoding="utf-8") as file:
-        rows = [ROW.match(line) for line in file]
+        before, after = file.read().split(OF_A_CLUSTER)
+    inside, after = after.split("\n## ", 1)
+    rows = [ROW.match(line) for line in (before + (inside if cluster else "") + after).splitlines()]
     return {row[1]: (row[3], {label.strip() for label in (row[2] or "").split(",") if label.strip()}) for row in rows if row}
 
 

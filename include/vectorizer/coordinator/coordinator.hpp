@@ -3,14 +3,18 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "vectorizer/base/metrics.hpp"
 #include "vectorizer/cluster/metadata_log.hpp"
 #include "vectorizer/coordinator/cluster_view.hpp"
 #include "vectorizer/coordinator/collection_admin.hpp"
 #include "vectorizer/coordinator/data_plane.hpp"
+#include "vectorizer/peer/membership_peer.hpp"
 #include "vectorizer/peer/peer.hpp"
 
 namespace vectorizer::coordinator {
@@ -25,18 +29,43 @@ struct DataPlaneOptions {
 std::unique_ptr<DataPlane> make_data_plane(DataPlaneOptions options, cluster::MetadataLog& metadata,
                                            peer::PeerDirectory& peers, MetricsRegistry& registry);
 
-/// @param max_collections beyond it, create is refused.
-std::unique_ptr<CollectionAdmin> make_collection_admin(cluster::MetadataLog& metadata, peer::PeerDirectory& peers,
-                                                       std::uint32_t max_collections);
+struct CollectionAdminOptions {
+  NodeId self;
+  std::uint32_t max_collections = 1000;  ///< beyond it, create is refused
+  std::size_t call_threads = 8;          ///< calls to other nodes at the same time; none on a single node
+};
+std::unique_ptr<CollectionAdmin> make_collection_admin(CollectionAdminOptions options, cluster::MetadataLog& metadata,
+                                                       peer::PeerDirectory& peers);
+
+/// What a node of a cluster knows of the others beside the metadata.
+struct MemberPorts {
+  struct Contact {
+    std::int64_t seen_ms = 0;                   ///< since the epoch
+    std::optional<std::uint64_t> servers_hash;  ///< of its configured list
+  };
+  struct Missing {
+    std::string name;
+    std::string endpoint;  ///< host:port
+  };
+  std::function<std::map<NodeId, Contact>()> contacts;
+  /// Configured servers that have not joined.
+  std::function<std::vector<Missing>()> missing;
+  /// Asks a node now; may block for as long as a call may.
+  std::function<Result<peer::Hello>(const NodeId&)> ask;
+  std::function<std::uint64_t()> term;
+  std::function<std::uint64_t()> servers_hash;
+};
 
 struct ClusterViewOptions {
   NodeId self;
   std::string version;
-  bool cluster_enabled = false;
   /// What this process knows not to be ready: recovering shards, draining.
   std::function<std::vector<std::string>()> problems;
+  std::vector<std::string> warnings;   ///< what is unsafe in how this node is set up
+  std::optional<MemberPorts> members;  ///< nothing on a single node
+  std::size_t call_threads = 8;        ///< calls to other nodes at the same time; none on a single node
 };
-std::unique_ptr<ClusterView> make_cluster_view(ClusterViewOptions options, const cluster::MetadataLog& metadata,
+std::unique_ptr<ClusterView> make_cluster_view(ClusterViewOptions options, cluster::MetadataLog& metadata,
                                                peer::PeerDirectory& peers);
 
 }  // namespace vectorizer::coordinator

@@ -23,7 +23,7 @@ struct HnswConfig {
 };
 
 struct ShardingConfig {
-  std::uint32_t shard_count = 1;                ///< 1..1024, fixed at creation
+  std::uint32_t shard_count = 1;                ///< 1..1024, fixed at creation; 0 in a request: the cluster chooses
   std::uint32_t virtual_nodes_per_shard = 100;  ///< 1..10000
   std::uint32_t replication_factor = 1;         ///< copies of each shard, 1..7; 0 in a request: the cluster chooses
   std::uint32_t min_in_sync = 1;                ///< copies that must hold a write, 1..replication_factor; 0 likewise
@@ -44,7 +44,7 @@ struct CollectionConfig {
   friend bool operator==(const CollectionConfig&, const CollectionConfig&) = default;
 };
 
-/// The body of POST /collections; what it leaves to the cluster is 0 (cluster::with_sharding_defaults). Every unknown, mistyped or out-of-range field is a validation_error naming it.
+/// The body of POST /collections; what it leaves to the cluster is 0. Every unknown, mistyped or out-of-range field is a validation_error naming it.
 Result<CollectionConfig> parse_collection_config(const nlohmann::json& body);
 /// The body of PATCH /collections/{c} laid over `current`; a field that cannot change is named in the error.
 Result<CollectionConfig> apply_collection_patch(const CollectionConfig& current, const nlohmann::json& patch);

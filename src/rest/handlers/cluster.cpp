@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
@@ -19,18 +20,14 @@ Error node_not_found(std::string_view id) {
 }
 
 Result<coordinator::NodeView> find_node(const Services& services, const std::string& id) {
-  for (auto& node : services.cluster.nodes()) {
-    if (node.id.value() == id) return std::move(node);
-  }
-  return node_not_found(id);
+  auto found = services.cluster.node(NodeId(id));
+  if (!found) return node_not_found(id);
+  return found;
 }
 
-Result<coordinator::ShardView> find_shard(const Services& services, const std::string& text) {
+Result<coordinator::ShardDetail> find_shard(const Services& services, const std::string& text, bool with_digests) {
   ASSIGN_OR_RETURN(const auto id, number_from_path(text, "shard_id"));
-  for (auto& shard : services.cluster.shards()) {
-    if (shard.id.value() == id) return std::move(shard);
-  }
-  return Error{ErrorType::kNotFound, fmt::format("shard {} does not exist", id)}.with("shard_id", id);
+  return services.cluster.shard(ShardId(id), with_digests);
 }
 
 Response success(std::string message, const std::vector<coordinator::Migration>& migrations) {
@@ -112,29 +109,20 @@ Result<Response> cancel_migration(const Services& services, const Request& reque
       .with("migration_id", id);
 }
 
-/// This node's version and digest; a member that could not be asked has none, and then nobody claims agreement.
+/// A member that did not answer has no version, and then nobody claims agreement.
 Result<Response> sync(const Services& services, const Request& request) {
   RETURN_IF_ERROR(check_query(request, {}));
   if (!request.body.empty()) {
     RETURN_IF_ERROR(check_json_body(request));
     RETURN_IF_ERROR(check_no_members(request.body, services.limits));
   }
-  const auto self = services.cluster.self();
-  json nodes = json::object();
-  bool in_sync = true;
-  for (const auto& node : services.cluster.nodes()) {
-    if (node.id == self || node.status == "removed") continue;
-    nodes[node.id.value()] = {{"version", nullptr}, {"digest", nullptr}};
-    in_sync = false;
-  }
-  nodes[self.value()] = {{"version", services.cluster.metadata_version()},
-                         {"digest", services.cluster.metadata_digest()}};
-  return json_response(dump({{"status", "success"}, {"nodes", std::move(nodes)}, {"in_sync", in_sync}}));
+  return json_response(dump(sync_json(services.cluster.sync())));
 }
 
 Result<Response> get_shard(const Services& services, const Request& request) {
-  RETURN_IF_ERROR(check_query(request, {}));
-  ASSIGN_OR_RETURN(const auto shard, find_shard(services, request.params.at(0)));
+  RETURN_IF_ERROR(check_query(request, {"digest"}));
+  ASSIGN_OR_RETURN(const bool with_digests, query_flag(request, "digest", true));
+  ASSIGN_OR_RETURN(const auto shard, find_shard(services, request.params.at(0), with_digests));
   return json_response(dump(shard_json(shard)));
 }
 
@@ -142,14 +130,15 @@ Result<Response> get_shard(const Services& services, const Request& request) {
 Result<Response> allocate_shard(const Services& services, const Request& request) {
   RETURN_IF_ERROR(check_query(request, {}));
   RETURN_IF_ERROR(check_json_body(request));
-  ASSIGN_OR_RETURN(const auto shard, find_shard(services, request.params.at(0)));
+  ASSIGN_OR_RETURN(const auto shard, find_shard(services, request.params.at(0), false));
   ASSIGN_OR_RETURN(const auto body, parse_allocate(request.body, services.limits));
   ASSIGN_OR_RETURN(const auto node, find_node(services, body.node.value()));
-  const auto reason = shard.primary.value().empty()
-                          ? fmt::format("cannot be allocated to {} by this version", node.id.value())
-                          : fmt::format("has a primary, {}", shard.primary.value());
-  return Error{ErrorType::kConflict, fmt::format("shard {} {}", shard.id.value(), reason)}.with("shard_id",
-                                                                                                shard.id.value());
+  RETURN_IF_ERROR(services.cluster.allocate(shard.id, node.id, body.mode == "empty"));
+  spdlog::warn("shard {} is given to node '{}' ({}): an operator accepts the loss request_id={}", shard.id.value(),
+               node.id.value(), body.mode, request.request_id);
+  return json_response(
+      dump({{"status", "success"},
+            {"message", fmt::format("shard {} goes on with what node {} has", shard.id.value(), node.id.value())}}));
 }
 
 Result<Response> leader(const Services& services, const Request& request) {
@@ -174,30 +163,7 @@ Result<Response> role(const Services& services, const Request& request) {
 
 Result<Response> status(const Services& services, const Request& request) {
   RETURN_IF_ERROR(check_query(request, {}));
-  std::uint64_t total = 0, unassigned = 0, under_replicated = 0;
-  bool red = services.cluster.leader().value().empty(), yellow = false;
-  for (const auto& info : services.collections.list()) {
-    total += info.shards_total;
-    unassigned += info.shards_total - std::min(info.shards_active, info.shards_total);
-    under_replicated += info.shards_under_replicated;
-    red = red || info.status == "red";
-    yellow = yellow || info.status == "yellow";
-  }
-  const auto nodes = services.cluster.nodes();
-  const auto active = std::count_if(nodes.begin(), nodes.end(), [](const auto& n) { return n.status == "active"; });
-  red = red || unassigned > 0;
-  yellow = yellow || under_replicated > 0 || static_cast<std::size_t>(active) < nodes.size();
-  const auto lead = services.cluster.leader();
-  return json_response(dump({{"status", red      ? "red"
-                                        : yellow ? "yellow"
-                                                 : "green"},
-                             {"total_shards", total},
-                             {"under_replicated_shards", under_replicated},
-                             {"unassigned_shards", unassigned},
-                             {"nodes", nodes.size()},
-                             {"active_nodes", active},
-                             {"leader", lead.value().empty() ? json(nullptr) : json(lead.value())},
-                             {"metadata_version", services.cluster.metadata_version()}}));
+  return json_response(dump(status_json(services.cluster.status())));
 }
 
 }  // namespace

@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
-#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "handlers.hpp"
@@ -19,18 +18,13 @@ Result<Response> create(const Services& services, const Request& request) {
   RETURN_IF_ERROR(check_json_body(request));
   ASSIGN_OR_RETURN(const json body, parse_json(request.body, services.limits.max_json_depth));
   ASSIGN_OR_RETURN(const auto config, parse_collection_config(body));
-  const auto present = services.collections.list();
-  const bool exists =
-      std::any_of(present.begin(), present.end(), [&](const auto& info) { return info.config.name == config.name; });
-  if (!exists && present.size() >= services.limits.max_collections) {
-    return Error{ErrorType::kConflict, fmt::format("there are {} collections already, the limit", present.size())}.with(
-        "limit", services.limits.max_collections);
-  }
   ASSIGN_OR_RETURN(const auto info, services.collections.create(config));
   spdlog::info("collection {} created: dimension {}, {}, {} shards request_id={}", info.config.name,
                info.config.dimension, metric_name(info.config.metric), info.config.sharding.shard_count,
                request.request_id);
-  return json_response(dump({{"status", "created"}, {"collection", collection_json(info)}}), 201);
+  json out = {{"status", "created"}, {"collection", collection_json(info)}};
+  if (auto note = services.cluster.note(); !note.empty()) out["note"] = std::move(note);
+  return json_response(dump(out), 201);
 }
 
 Result<Response> list(const Services& services, const Request& request) {

@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <chrono>
 #include <ctime>
 #include <fstream>
@@ -44,11 +43,15 @@ std::uint64_t resident_bytes() {
 }
 
 Response health(const Services& services, Clock::time_point start) {
-  return json_response({{"status", "healthy"},
-                        {"version", services.version},
-                        {"node_id", services.cluster.self().value()},
-                        {"uptime_seconds", seconds_since(start)},
-                        {"timestamp", utc_now()}});
+  Json body{{"status", "healthy"},
+            {"version", services.version},
+            {"node_id", services.cluster.self().value()},
+            {"uptime_seconds", seconds_since(start)},
+            {"timestamp", utc_now()}};
+  if (const auto warnings = services.cluster.warnings(); !warnings.empty()) {
+    body["warning"] = fmt::format("{}", fmt::join(warnings, "; "));
+  }
+  return json_response(body);
 }
 
 Response ready(const Services& services, const Request& request) {
@@ -103,16 +106,13 @@ class ShardTotals {
 Response stats(const Services& services, Clock::time_point start) {
   const auto self = services.cluster.self();
   ShardTotals totals;
-  for (const auto& shard : services.cluster.shards()) {
-    const auto& copies = shard.replicas;
-    if (shard.primary == self || std::find(copies.begin(), copies.end(), self) != copies.end()) totals.add(shard);
-  }
+  for (const auto& shard : services.cluster.local_shards()) totals.add(shard);
   Json disk = Json::object();
   if (services.disk_free_bytes) disk["free_bytes"] = services.disk_free_bytes();
   return json_response({{"node_id", self.value()},
                         {"version", services.version},
                         {"uptime_seconds", seconds_since(start)},
-                        {"collections", services.collections.list().size()},
+                        {"collections", services.cluster.collection_names().size()},
                         {"vectors", totals.vectors()},
                         {"memory", totals.memory()},
                         {"disk", std::move(disk)},

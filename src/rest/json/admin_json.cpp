@@ -90,13 +90,14 @@ json node_json(const coordinator::NodeView& node, bool detailed) {
               {"shard_count", node.shard_count},
               {"vector_count", node.vector_count},
               {"rest_port", node.rest_port},
-              {"last_seen", rfc3339_from_ms(node.last_seen_ms)},
+              {"last_seen", node.last_seen_ms ? json(rfc3339_from_ms(*node.last_seen_ms)) : json(nullptr)},
               {"version", node.version}};
+  if (node.servers_hash) out["servers_hash"] = fmt::format("{:016x}", *node.servers_hash);
   if (detailed) {
     auto shards = json::array();
     for (const auto& shard : node.shards) shards.push_back(shard.value());
     out["shards"] = std::move(shards);
-    out["uptime_seconds"] = node.uptime_seconds;
+    out["uptime_seconds"] = node.uptime_seconds ? json(*node.uptime_seconds) : json(nullptr);
   }
   return out;
 }
@@ -151,22 +152,72 @@ json distribution_json(const std::vector<coordinator::NodeView>& nodes,
       {"shards_per_node", std::move(per_node)}, {"replicas_per_node", std::move(copies)}, {"shards", std::move(rows)}};
 }
 
-json shard_json(const coordinator::ShardView& shard) {
-  const std::uint64_t bytes = shard.code_bytes + shard.graph_bytes + shard.vector_bytes + shard.payload_bytes;
-  auto copies = json::array();
-  for (const auto& node : copies_of(shard)) {
-    const bool in_sync = std::find(shard.in_sync.begin(), shard.in_sync.end(), node) != shard.in_sync.end();
-    json copy = {{"node", node.value()}, {"role", node == shard.primary ? "primary" : "replica"}, {"in_sync", in_sync}};
-    if (node == shard.primary) {  // what a shard's view tells is its primary's state
-      copy["term"] = shard.term;
-      copy["sequence"] = shard.sequence;
-      copy["size_bytes"] = bytes;
-    }
-    copies.push_back(std::move(copy));
+namespace {
+
+std::uint64_t size_of(const ShardStats& copy) {
+  return copy.code_bytes + copy.graph_bytes + copy.vector_bytes + copy.payload_bytes;
+}
+
+json copy_json(const coordinator::CopyView& copy, std::uint64_t term) {
+  json out = {{"node", copy.node.value()},
+              {"role", copy.primary ? "primary" : "replica"},
+              {"state", copy.role},
+              {"in_sync", copy.role == "in_sync"},
+              {"term", term}};
+  const auto or_null = [&](std::uint64_t number) { return copy.answered ? json(number) : json(nullptr); };
+  out["sequence"] = or_null(copy.sequence);
+  out["vector_count"] = or_null(copy.vectors);
+  out["size_bytes"] = or_null(size_of(copy));
+  if (!copy.digest.empty()) {
+    out["digest"] = copy.digest;
+    out["digest_sequence"] = copy.digest_sequence;
+  } else if (!copy.digest_problem.empty()) {
+    out["digest"] = nullptr;
+    out["digest_problem"] = copy.digest_problem;
   }
-  return {{"shard_id", shard.id.value()}, {"collection", shard.collection}, {"primary", id_or_null(shard.primary)},
-          {"term", shard.term},           {"sequence", shard.sequence},     {"vector_count", shard.vectors},
-          {"size_bytes", bytes},          {"copies", std::move(copies)}};
+  return out;
+}
+
+}  // namespace
+
+json shard_json(const coordinator::ShardDetail& shard) {
+  auto copies = json::array();
+  for (const auto& copy : shard.copies) copies.push_back(copy_json(copy, shard.term));
+  json out = {{"shard_id", shard.id.value()}, {"collection", shard.collection}, {"primary", id_or_null(shard.primary)},
+              {"term", shard.term},           {"sequence", shard.sequence},     {"vector_count", shard.vectors},
+              {"size_bytes", size_of(shard)}, {"copies", std::move(copies)}};
+  if (shard.copies_equal) out["copies_equal"] = *shard.copies_equal;
+  return out;
+}
+
+json sync_json(const std::vector<coordinator::NodeSync>& nodes) {
+  json out = json::object();
+  bool in_sync = !nodes.empty();
+  for (const auto& node : nodes) {
+    if (!node.version) {
+      out[node.node.value()] = {{"version", nullptr}, {"digest", nullptr}, {"error", node.problem}};
+      in_sync = false;
+      continue;
+    }
+    out[node.node.value()] = {{"version", *node.version}, {"digest", node.digest}};
+    in_sync = in_sync && node.version == nodes.front().version && node.digest == nodes.front().digest;
+  }
+  return {{"status", "success"}, {"nodes", std::move(out)}, {"in_sync", in_sync}};
+}
+
+json status_json(const coordinator::ClusterStatus& status) {
+  return {{"status", status.light},
+          {"total_shards", status.shards.total},
+          {"under_replicated_shards", status.shards.under_replicated},
+          {"unassigned_shards", status.shards.without_primary},
+          {"nodes", status.nodes},
+          {"active_nodes", status.active_nodes},
+          {"leader", id_or_null(status.leader)},
+          {"term", status.term},
+          {"formed", status.formed},
+          {"metadata_version", status.epoch},
+          {"other_servers", ids_json(status.other_lists)},
+          {"notes", status.notes}};
 }
 
 std::string rfc3339_from_ms(std::int64_t milliseconds) {

@@ -27,7 +27,11 @@ nlohmann::json progress_json(const std::vector<coordinator::Migration>& migratio
 nlohmann::json distribution_json(const std::vector<coordinator::NodeView>& nodes,
                                  const std::vector<coordinator::ShardView>& shards);
 /// GET /shards/{id}.
-nlohmann::json shard_json(const coordinator::ShardView& shard);
+nlohmann::json shard_json(const coordinator::ShardDetail& shard);
+/// POST /sync: in_sync only if every member answered, and all the same.
+nlohmann::json sync_json(const std::vector<coordinator::NodeSync>& nodes);
+/// GET /status.
+nlohmann::json status_json(const coordinator::ClusterStatus& status);
 
 /// A time as RFC 3339 with milliseconds, in UTC.
 std::string rfc3339_from_ms(std::int64_t milliseconds);

@@ -34,7 +34,7 @@ TEST(CollectionConfig, HasTheDefaultsOfTheContract) {
   EXPECT_EQ(config.quantization, Quantization::kNone);
   EXPECT_TRUE(config.rescore);
   EXPECT_EQ(config.storage, VectorStorage::kMemory);
-  EXPECT_EQ(config.sharding, (ShardingConfig{1, 100, 0, 0, 0.2})) << "copies are left to the cluster";
+  EXPECT_EQ(config.sharding, (ShardingConfig{0, 100, 0, 0, 0.2})) << "shards and copies are left to the cluster";
 }
 
 TEST(CollectionConfig, ReadsEveryFieldAndWritesItBack) {
@@ -52,6 +52,7 @@ TEST(CollectionConfig, WhatIsLeftToTheClusterIsNotWritten) {
   const auto config = parse_collection_config(read(R"({"name":"a","dimension":1,"sharding":{"min_in_sync":2}})"));
   ASSERT_TRUE(config) << config.error().message;
   const auto sharding = collection_config_to_json(*config)["sharding"];
+  EXPECT_FALSE(sharding.contains("shard_count"));
   EXPECT_FALSE(sharding.contains("replication_factor"));
   EXPECT_EQ(sharding["min_in_sync"], 2);
   EXPECT_EQ(*parse_collection_config(collection_config_to_json(*config)), *config);

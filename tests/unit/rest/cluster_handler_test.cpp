@@ -61,41 +61,87 @@ TEST_F(ClusterRoutes, RebalanceWorksWithAndWithoutABody) {
   EXPECT_EQ(call(Method::kDelete, kBase + "/migrations/9").body["error_type"], "conflict");
 }
 
-TEST_F(ClusterRoutes, SyncClaimsAgreementOnlyWhenEveryMemberAnswered) {
-  EXPECT_EQ(post(kBase + "/sync", "").body,
-            json::parse(R"({"status":"success","nodes":{"node-1":{"version":41,"digest":"abcd"}},"in_sync":true})"));
-  auto other = cluster.members[0];
-  other.id = NodeId("node-2");
-  cluster.members.push_back(other);
-  const auto body = post(kBase + "/sync", "").body;
-  EXPECT_EQ(body["in_sync"], false);
-  EXPECT_TRUE(body["nodes"]["node-2"]["version"].is_null());
+TEST_F(ClusterRoutes, ANodeThatNobodyHasHeardOfHasNoTime) {
+  cluster.members[0].last_seen_ms = std::nullopt;
+  cluster.members[0].uptime_seconds = std::nullopt;
+  cluster.members[0].servers_hash = 0xab;
+  const auto node = get("/nodes/node-1").body;
+  EXPECT_TRUE(node["last_seen"].is_null());
+  EXPECT_TRUE(node["uptime_seconds"].is_null());
+  EXPECT_EQ(node["servers_hash"], "00000000000000ab");
 }
 
-TEST_F(ClusterRoutes, LeaderRoleAndShard) {
+TEST_F(ClusterRoutes, SyncClaimsAgreementOnlyWhenEveryMemberAnsweredTheSame) {
+  EXPECT_EQ(post(kBase + "/sync", "").body,
+            json::parse(R"({"status":"success","nodes":{"node-1":{"version":41,"digest":"abcd"}},"in_sync":true})"));
+  cluster.synced.push_back({NodeId("node-2"), 41, "abcd", ""});
+  EXPECT_EQ(post(kBase + "/sync", "{}").body["in_sync"], true);
+  cluster.synced[1].digest = "abce";
+  EXPECT_EQ(post(kBase + "/sync", "").body["in_sync"], false);
+  cluster.synced[1] = {NodeId("node-2"), 40, "abcd", ""};
+  EXPECT_EQ(post(kBase + "/sync", "").body["in_sync"], false);
+  cluster.synced[1] = {NodeId("node-2"), std::nullopt, "", "it does not answer"};
+  const auto body = post(kBase + "/sync", "").body;
+  EXPECT_EQ(body["in_sync"], false);
+  EXPECT_EQ(body["nodes"]["node-2"], json::parse(R"({"version":null,"digest":null,"error":"it does not answer"})"));
+}
+
+TEST_F(ClusterRoutes, LeaderAndRole) {
   EXPECT_EQ(get("/leader").body["leader"], "node-1");
   EXPECT_EQ(get("/role").body, json::parse(R"({"node_id":"node-1","role":"leader"})"));
-  const auto shard = get("/shards/1").body;
-  EXPECT_EQ(shard["copies"], json::parse(R"([{"node":"node-1","role":"primary","in_sync":true,"term":1,"sequence":41,
-                                              "size_bytes":100}])"));
   cluster.lead = NodeId();
   EXPECT_EQ(get("/leader").body["error_type"], "no_leader");
   EXPECT_EQ(get("/role").body["role"], "follower");
 }
 
-TEST_F(ClusterRoutes, StatusIsTheWorstOfTheCollections) {
-  CollectionConfig config;
-  config.name = "docs";
-  config.sharding.shard_count = 3;
-  ASSERT_TRUE(admin.create(config));
-  auto& info = admin.all.at("docs");
-  EXPECT_EQ(get("/status").body["status"], "green");
-  info.shards_under_replicated = 2;
-  EXPECT_EQ(get("/status").body["status"], "yellow");
-  EXPECT_EQ(get("/status").body["under_replicated_shards"], 2);
-  info.shards_active = 2;
-  EXPECT_EQ(get("/status").body["status"], "red");
-  EXPECT_EQ(get("/status").body["unassigned_shards"], 1);
+TEST_F(ClusterRoutes, AShardShowsEachCopyAndWhatIsNotKnownOfIt) {
+  coordinator::CopyView primary;
+  primary.node = NodeId("node-1");
+  primary.primary = primary.answered = true;
+  primary.role = "in_sync";
+  primary.sequence = 41;
+  primary.vectors = 5;
+  primary.vector_bytes = 100;
+  primary.digest = "d1";
+  primary.digest_sequence = 40;
+  coordinator::CopyView away;
+  away.node = NodeId("node-2");
+  away.role = "stale";
+  away.digest_problem = "away";
+  cluster.detail.copies = {primary, away};
+  cluster.detail.copies_equal = true;
+  const auto shard = get("/shards/1").body;
+  EXPECT_TRUE(cluster.digested);
+  EXPECT_EQ(shard["copies_equal"], true);
+  EXPECT_EQ(shard["copies"], json::parse(R"([
+    {"node":"node-1","role":"primary","state":"in_sync","in_sync":true,"term":1,"sequence":41,"vector_count":5,
+     "size_bytes":100,"digest":"d1","digest_sequence":40},
+    {"node":"node-2","role":"replica","state":"stale","in_sync":false,"term":1,"sequence":null,"vector_count":null,
+     "size_bytes":null,"digest":null,"digest_problem":"away"}])"));
+  cluster.detail.copies_equal = std::nullopt;
+  EXPECT_FALSE(get("/shards/1?digest=false").body.contains("copies_equal"));
+  EXPECT_FALSE(cluster.digested);
+}
+
+TEST_F(ClusterRoutes, AllocateGivesAShardWithoutAPrimaryToANode) {
+  cluster.all_shards[1].primary = NodeId();
+  const auto reply = post(kBase + "/shards/1/allocate", R"({"node":"node-1","mode":"empty","accept_data_loss":true})");
+  EXPECT_EQ(reply.status, 200) << reply.text;
+  EXPECT_EQ(cluster.allocated, (std::pair{NodeId("node-1"), true}));
+}
+
+TEST_F(ClusterRoutes, StatusShowsWhatTheClusterSays) {
+  cluster.state.light = "yellow";
+  cluster.state.shards = {6, 1, 2};
+  cluster.state.nodes = 3;
+  cluster.state.active_nodes = 2;
+  cluster.state.term = 7;
+  cluster.state.epoch = 41;
+  cluster.state.other_lists = {NodeId("node-3")};
+  cluster.state.notes = {"something"};
+  EXPECT_EQ(get("/status").body, json::parse(R"({"status":"yellow","total_shards":6,"under_replicated_shards":2,
+      "unassigned_shards":1,"nodes":3,"active_nodes":2,"leader":null,"term":7,"formed":true,"metadata_version":41,
+      "other_servers":["node-3"],"notes":["something"]})"));
 }
 
 TEST_F(ClusterRoutes, AddNode) {

@@ -56,14 +56,10 @@ TEST_F(CollectionRoutes, DropRemoves) {
   EXPECT_EQ(call(Method::kGet, kDocs).status, 404);
 }
 
-TEST_F(CollectionRoutes, TheNumberOfCollectionsIsBounded) {
-  limits.max_collections = 1;
-  EXPECT_EQ(post(kAll, R"({"name":"a","dimension":2})").status, 201);
-  const auto reply = post(kAll, R"({"name":"b","dimension":2})");
-  EXPECT_EQ(reply.status, 409);
-  EXPECT_EQ(reply.body["error_type"], "conflict");
-  EXPECT_EQ(reply.body["details"]["limit"], 1);
-  EXPECT_EQ(post(kAll, R"({"name":"a","dimension":2})").body["error_type"], "collection_already_exists");
+TEST_F(CollectionRoutes, CreateSaysWhatAClientShouldKnowOfTheCluster) {
+  EXPECT_FALSE(post(kAll, R"({"name":"a","dimension":2})").body.contains("note"));
+  cluster.a_note = "two nodes have no fault tolerance";
+  EXPECT_EQ(post(kAll, R"({"name":"b","dimension":2})").body["note"], cluster.a_note);
 }
 
 TEST_F(CollectionRoutes, BodyTypes) {

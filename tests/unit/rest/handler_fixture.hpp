@@ -25,9 +25,10 @@ class MapAdmin final : public coordinator::CollectionAdmin {
     }
     coordinator::CollectionInfo info;
     info.config = config;
+    info.config.sharding.shard_count = std::max(1U, config.sharding.shard_count);
     info.created_at_ms = 1700000000123;
     info.status = "green";
-    info.shards_total = info.shards_active = config.sharding.shard_count;
+    info.shards_total = info.shards_active = info.config.sharding.shard_count;
     return all[config.name] = info;
   }
   Result<coordinator::CollectionInfo> alter(const std::string& name, const nlohmann::json& patch) override {
@@ -205,9 +206,31 @@ class OneNode final : public coordinator::ClusterView {
   NodeId leader() const override { return lead; }
   std::vector<coordinator::NodeView> nodes() const override { return members; }
   std::vector<coordinator::ShardView> shards() const override { return all_shards; }
+  Result<coordinator::NodeView> node(const NodeId& id) const override {
+    for (const auto& member : members) {
+      if (member.id == id) return member;
+    }
+    return Error{ErrorType::kNodeNotFound, "missing"}.with("node", id.value());
+  }
+  std::vector<coordinator::ShardView> local_shards() const override { return all_shards; }
+  Result<coordinator::ShardDetail> shard(const ShardId& id, bool with_digests) const override {
+    digested = with_digests;
+    for (const auto& shard : all_shards) {
+      if (shard.id != id) continue;
+      auto found = detail;
+      static_cast<coordinator::ShardView&>(found) = shard;
+      return found;
+    }
+    return Error{ErrorType::kNotFound, "missing"}.with("shard_id", id.value());
+  }
+  coordinator::ClusterStatus status() const override { return state; }
+  coordinator::ShardCounts shard_counts() const override { return state.shards; }
+  std::vector<coordinator::NodeSync> sync() const override { return synced; }
   std::uint64_t metadata_version() const override { return 41; }
-  std::string metadata_digest() const override { return "abcd"; }
+  std::vector<std::string> collection_names() const override { return {"docs"}; }
   std::vector<std::string> not_ready() const override { return problems; }
+  std::vector<std::string> warnings() const override { return unsafe; }
+  std::string note() const override { return a_note; }
   Result<coordinator::NodeView> add_node(const coordinator::NodeView& node) override {
     if (node.id.value() == "node-1") return Error{ErrorType::kNodeAlreadyExists, "exists"}.with("node", "node-1");
     return node;
@@ -222,13 +245,27 @@ class OneNode final : public coordinator::ClusterView {
     return moving;
   }
   std::vector<coordinator::Migration> migrations() const override { return moving; }
+  Result<void> allocate(const ShardId& shard, const NodeId& node, bool empty) override {
+    for (const auto& known : all_shards) {
+      if (known.id == shard && !known.primary.value().empty()) return Error{ErrorType::kConflict, "it has a primary"};
+    }
+    allocated = {node, empty};
+    return {};
+  }
 
   NodeId lead{"node-1"};
   std::vector<std::string> problems;
   std::vector<coordinator::NodeView> members;
   std::vector<coordinator::ShardView> all_shards;
   std::vector<coordinator::Migration> moving;
+  std::vector<coordinator::NodeSync> synced{{NodeId("node-1"), 41, "abcd", ""}};
+  coordinator::ClusterStatus state;
+  coordinator::ShardDetail detail;
+  std::vector<std::string> unsafe;
+  std::string a_note;
   bool forced = false, dry = false;
+  mutable bool digested = false;
+  std::pair<NodeId, bool> allocated;
 };
 
 /// Calls the handlers of one topic as the session would: the route by its pattern, the body with its padding.

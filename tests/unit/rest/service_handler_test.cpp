@@ -22,5 +22,13 @@ TEST_F(ServiceRoutes, ReadinessSaysWhatIsMissingEachTimeAnew) {
   EXPECT_EQ(call(Method::kGet, "/health/ready").status, 200);
 }
 
+TEST_F(ServiceRoutes, HealthWarnsOfWhatIsUnsafe) {
+  EXPECT_FALSE(call(Method::kGet, "/health").body.contains("warning"));
+  cluster.unsafe = {"cluster.secret is not set"};
+  const auto reply = call(Method::kGet, "/health");
+  EXPECT_EQ(reply.status, 200);
+  EXPECT_EQ(reply.body["warning"], "cluster.secret is not set");
+}
+
 }  // namespace
 }  // namespace vectorizer::rest::testing
