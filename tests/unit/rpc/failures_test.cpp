@@ -127,6 +127,7 @@ TEST_F(Failures, ASlowServerIsATimeoutAndTheOutcomeOfAWriteUnknown) {
   EXPECT_TRUE(unknown(written[1].outcomes.error()));
   EXPECT_LT(since(start_time), milliseconds(3000));
   gate.open();
+  server->stop(milliseconds(0));  // the handlers use what ends here
 }
 
 TEST_F(Failures, TheDeadlineOfASearchCountsWhenItIsSooner) {
@@ -145,6 +146,7 @@ TEST_F(Failures, TheDeadlineOfASearchCountsWhenItIsSooner) {
   ASSERT_FALSE(replies.at(0).hits);
   EXPECT_EQ(replies[0].hits.error().type, ErrorType::kTimeout);
   gate.open();
+  server->stop(milliseconds(0));  // the handlers use what ends here
 }
 
 TEST_F(Failures, AMachineThatHangsIsATimeoutOrUnreachableWithinTheDeadline) {
@@ -304,7 +306,10 @@ TEST_F(Failures, AFullLaneRefusesAndTheCallWasNotDone) {
     return replies;
   };
   std::vector<std::future<std::vector<peer::ShardWriteReply>>> calls;
-  for (int i = 0; i < 6; ++i) calls.push_back(std::async(std::launch::async, [&] { return write(); }));
+  const auto call_write = [&] { calls.push_back(std::async(std::launch::async, [&] { return write(); })); };
+  call_write();
+  while (begun == 0) std::this_thread::yield();
+  for (int i = 0; i < 5; ++i) call_write();
   // One runs, one waits, the others are turned away while the first still runs.
   const auto refused_count = [&] {
     return server_metrics.expose().find(R"(rejected_total{reason="queue_full"} 4)") != std::string::npos;
@@ -423,6 +428,7 @@ TEST_F(Failures, StoppingTheClientEndsItsCallsAtOnceAndRefusesOthers) {
   EXPECT_LT(since(start_time), milliseconds(3000));
   gate.open();
   kept.clear();
+  server->stop(milliseconds(0));  // the handlers use what ends here
 }
 
 TEST_F(Failures, AHandlerThatIsNotThereYetIsSaid) {

@@ -184,6 +184,7 @@ TEST_F(RaftStream, ASideThatDoesNotAcceptIsGivenUpAndAStopIsHeard) {
   stop.request_stop();
   EXPECT_FALSE(connecting.get());
   gate.open();
+  server->stop(milliseconds(0));  // the handlers use what ends here
 }
 
 TEST_F(RaftStream, WithASecret) {

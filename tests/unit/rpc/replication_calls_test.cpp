@@ -184,6 +184,7 @@ TEST_F(ReplicationCalls, ACheckpointWithoutProgressTimesOut) {
   ASSERT_FALSE(done);
   EXPECT_EQ(done.error().type, ErrorType::kTimeout);
   gate.open();
+  server->stop(testing::milliseconds(0));  // the handler uses what ends here
 }
 
 /// A server that sends what it is told to, right or wrong.
