@@ -63,8 +63,8 @@ TEST(RaftNode, AStoreThatFailsStopsTheMemberAndLeavesTheOutcomeOpen) {
   EXPECT_EQ(machine.current()->nodes.at(NodeId("a")).version, "1") << "applied, but on no disk";
 
   ASSERT_TRUE(lone.node->failure());
-  EXPECT_EQ(lone.failures, 1);
-  EXPECT_FALSE(lone.node->status().is_leader);
+  EXPECT_TRUE(wait_until([&] { return lone.failures == 1; }));  // told after the caller
+  EXPECT_TRUE(wait_until([&] { return !lone.node->status().is_leader; }));
   lone.broken = false;
   EXPECT_EQ(lone.node->submit(encoded("3")).get().error().type, ErrorType::kShuttingDown);
   EXPECT_EQ(lone.node->barrier().get().error().type, ErrorType::kShuttingDown);
