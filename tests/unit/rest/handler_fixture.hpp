@@ -212,7 +212,13 @@ class OneNode final : public coordinator::ClusterView {
     }
     return Error{ErrorType::kNodeNotFound, "missing"}.with("node", id.value());
   }
-  std::vector<coordinator::ShardView> local_shards() const override { return all_shards; }
+  std::vector<coordinator::ShardView> local_shards() const override {
+    std::vector<coordinator::ShardView> here;
+    for (const auto& shard : all_shards) {
+      if (std::count(shard.replicas.begin(), shard.replicas.end(), self()) > 0) here.push_back(shard);
+    }
+    return here;
+  }
   Result<coordinator::ShardDetail> shard(const ShardId& id, bool with_digests) const override {
     digested = with_digests;
     for (const auto& shard : all_shards) {
