@@ -103,8 +103,8 @@ class Cluster:
     def start(self):
         for node in self.nodes:
             node.start(wait=False)
-        self.wait_ready()
         self.tell_pids()
+        self.wait_ready()
         return self
 
     def tell_pids(self):

@@ -94,8 +94,17 @@ class _Proxy:
         finally:
             writer.close()
 
+    async def source_of(self, writer, port):
+        """A process that was just started may connect before its id was told."""
+        for _ in range(40):
+            found = self.owner(writer.get_extra_info("peername"), port)
+            if found:
+                return found
+            await asyncio.sleep(0.05)
+        return 0
+
     async def serve(self, node, port, reader, writer):
-        source = self.owner(writer.get_extra_info("peername"), port)
+        source = await self.source_of(writer, port)
         await self.gate(source, node).wait()
         try:
             there, back = await asyncio.open_connection("127.0.0.1", port)

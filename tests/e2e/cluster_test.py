@@ -61,9 +61,12 @@ class ClusterManagementTest(cluster_harness.ClusterTest):
             self.assertEqual(self.expect(third.get(f"/collections/{name}/vectors/1"))["vector"], [1, 2])
             self.expect_error(other.post("/collections", {"name": name, "dimension": 2}), 409, "collection_already_exists")
             self.expect(third.patch(f"/collections/{name}", {"hnsw": {"ef_search": 99}}))
-            self.assertEqual(self.expect(client.get(f"/collections/{name}"))["hnsw"]["ef_search"], 99)
+            # Reading a collection asks the node's own metadata, which is a beat behind at most.
+            cluster.until("the change is seen everywhere", lambda asked=client, path=f"/collections/{name}":
+                          self.expect(asked.get(path))["hnsw"]["ef_search"] == 99)
             self.expect(third.delete(f"/collections/{name}"))
             for asked in clients:
+                cluster.until("it is gone everywhere", lambda one=asked, path=f"/collections/{name}": one.get(path).status == 404)
                 self.expect_error(asked.get(f"/collections/{name}"), 404, "collection_not_found")
                 self.expect_error(asked.get(f"/collections/{name}/vectors/1"), 404, "collection_not_found")
             self.expect(other.post("/collections", {"name": name, "dimension": 2}), 201)

@@ -222,6 +222,18 @@ class Workload:
     def new_epoch(self):
         self.epoch += 1
 
+    def abandon(self):
+        """After a failure: keeps what was seen, because the fault may be in it."""
+        self.stopping.set()
+        self.running.set()
+        print(f"histories of a run that failed: {self.save()}", flush=True)
+
+    def save(self):
+        folder = os.environ.get("VECTORIZER_HISTORY_DIR") or tempfile.mkdtemp(prefix="vectorizer-history-")
+        for name, seen in (("registers", self.registers), ("unique", self.unique)):
+            seen.save(os.path.join(folder, f"{name}-{self.seed}.jsonl"))
+        return folder
+
     def finish(self):
         """Stops the clients, looks at everything once more through every node, and judges. The cluster must be whole."""
         self.stopping.set()
@@ -252,10 +264,7 @@ class Workload:
     def judge(self):
         problems = register_check.check(self.registers) + unique_ids.check(self.unique)
         if problems:
-            folder = os.environ.get("VECTORIZER_HISTORY_DIR") or tempfile.mkdtemp(prefix="vectorizer-history-")
-            for name, seen in (("registers", self.registers), ("unique", self.unique)):
-                seen.save(os.path.join(folder, f"{name}-{self.seed}.jsonl"))
-            self.test.fail(f"seed {self.seed}, histories in {folder}:\n" + "\n".join(problems[:10]))
+            self.test.fail(f"seed {self.seed}, histories in {self.save()}:\n" + "\n".join(problems[:10]))
 
     def summary(self):
         both = (self.registers, self.unique)
@@ -264,23 +273,19 @@ class Workload:
                 f"{self.unique.count(h.OK, (h.LIST,))} lists; lost 0")
 
 
+MAX_COMPARED = 10_000  # the largest limit of a search
+
+
 def copies_through(test, cluster, collection):
-    """node id -> everything that it answers from the copies it holds (`consistency: any` asks the local copy first)."""
+    """node id -> everything that it answers from the copies it holds: an exact search of `any` asks the local copy first."""
     answers = {}
     for node in cluster.nodes:
         client = harness.Client(node.port)
-        seen, cursor = [], None
-        while True:
-            body = {"limit": 1000, "with_payload": True, "with_vector": True, "consistency": "any"}
-            if cursor is not None:
-                body["cursor"] = cursor
-            page = test.expect(client.post(f"/collections/{collection}/vectors/scroll", body))
-            seen += page["vectors"]
-            cursor = page["next_cursor"]
-            if cursor is None:
-                break
+        reply = test.expect(client.post(f"/collections/{collection}/search", {
+            "vector": [1] * DIMENSION, "limit": MAX_COMPARED, "with_payload": True, "with_vector": True, "consistency": "any",
+            "params": {"exact": True}, "timeout_ms": 30000}))
         client.close()
-        answers[node.id] = seen
+        answers[node.id] = reply["results"]
     return answers
 
 

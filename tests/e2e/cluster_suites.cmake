@@ -1,0 +1,15 @@
+# The suites of the deployment guide: `ctest -L cluster_failures` runs one, `ctest -L e2e-cluster` all but distributed_sharding.
+# Each has three processes or more and waits for elections: one at a time, or they measure each other.
+function(vectorizer_cluster_suite name file timeout)
+  add_test(NAME e2e.${file} COMMAND ${Python3_EXECUTABLE} -B ${CMAKE_CURRENT_SOURCE_DIR}/${file}_test.py)
+  set_tests_properties(e2e.${file} PROPERTIES LABELS e2e-${name} TIMEOUT ${timeout} RESOURCE_LOCK cluster
+                       ENVIRONMENT "VECTORIZER_BINARY=$<TARGET_FILE:vectorizer>;PYTHONUNBUFFERED=1")
+endfunction()
+
+vectorizer_cluster_suite(cluster cluster 300)
+vectorizer_cluster_suite(distributed_sharding cluster_distributed_sharding 300)
+vectorizer_cluster_suite(cluster_fault_tolerance cluster_fault_tolerance 600)
+vectorizer_cluster_suite(cluster_e2e cluster_e2e 600)
+
+add_test(NAME checker COMMAND ${Python3_EXECUTABLE} -B ${CMAKE_CURRENT_SOURCE_DIR}/../checker/checker_test.py)
+set_tests_properties(checker PROPERTIES LABELS unit TIMEOUT 300)
