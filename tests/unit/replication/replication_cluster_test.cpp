@@ -138,6 +138,18 @@ TEST_F(ReplicationClusterTest, AWipedCopyIsReplaced) {
   cluster.expect_equal_copies();
 }
 
+/// A shard that is healed takes every write at once. Random writers do not show that: they may miss the primary, or
+/// come while an earlier write is under way, so that few of them succeed without anything being stuck.
+void expect_takes_writes(ReplicationCluster& cluster) {
+  for (int i = 0; i < 5; ++i) {
+    const auto before = cluster.history().acknowledgements();
+    ASSERT_TRUE(cluster.primary());
+    cluster.write(*cluster.primary(), cluster.loop().below(12), cluster.loop().happens(0.3));
+    cluster.loop().run_until([&] { return cluster.history().acknowledgements() > before; }, seconds(1));
+    ASSERT_EQ(cluster.history().acknowledgements(), before + 1) << "write " << i << " after everything was healed";
+  }
+}
+
 /// One node at a time fails, in every way that there is; the disks of the others stay.
 void random_round(std::uint64_t seed) {
   SCOPED_TRACE("seed " + std::to_string(seed));
@@ -195,8 +207,13 @@ void random_round(std::uint64_t seed) {
   cluster.converge();
   write_for(cluster, milliseconds(500));
   cluster.converge();
+  expect_takes_writes(cluster);
+  cluster.converge();
   cluster.expect_equal_copies();
-  EXPECT_GT(cluster.history().acknowledgements(), 5U);
+}
+
+TEST_F(ReplicationClusterTest, ARoundInWhichFewWritersMeetThePrimaryIsNoStall) {
+  random_round(2770);
 }
 
 TEST_F(ReplicationClusterTest, KeepsItsPromiseUnderRandomFaults) {
