@@ -8,15 +8,16 @@
 #   scripts/cluster-local.sh stop N      SIGTERM, and waits
 #   scripts/cluster-local.sh down        stops all; the data stays (down --wipe removes it)
 #
-# REST on 15002, 15004, 15006; between nodes 15003, 15005, 15007. Data and logs in ./data-cluster, or in
-# $VECTORIZER_LOCAL_DIR. $VECTORIZER_BINARY is used instead of a build if it is set.
+# REST on 15002, 15004, 15006; between nodes 15003, 15005, 15007; $VECTORIZER_LOCAL_PORT is the first of the six. Data and
+# logs in ./data-cluster, or in $VECTORIZER_LOCAL_DIR. $VECTORIZER_BINARY is used instead of a build if it is set.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 home=${VECTORIZER_LOCAL_DIR:-$PWD/data-cluster}
 nodes=(1 2 3)
 
-rest_port() { echo $((15000 + 2 * $1)); }
-grpc_port() { echo $((15001 + 2 * $1)); }
+first_port=${VECTORIZER_LOCAL_PORT:-15002}
+rest_port() { echo $((first_port + 2 * ($1 - 1))); }
+grpc_port() { echo $((first_port + 2 * ($1 - 1) + 1)); }
 pid_file() { echo "$home/node-$1/pid"; }
 log_file() { echo "$home/node-$1/log"; }
 die() { echo "cluster-local: $*" >&2; exit 1; }
