@@ -322,5 +322,39 @@ TEST_F(MembershipTest, ASingleNodesCollectionsBecomeThoseOfTheCluster) {
   EXPECT_NE(this->metadata(1)->find("docs"), nullptr);
 }
 
+TEST_F(MembershipTest, EveryNodeKnowsWhenAnotherWasLastHeardAndWhatItHolds) {
+  start_all();
+  const NodeId gone("node-3");
+  for (int number = 1; number <= 3; ++number) {
+    EXPECT_TRUE(until([&] { return process(number).member->contacts().contains(gone); })) << number;
+  }
+  EXPECT_TRUE(until([&] {
+    const auto one = process(1).member->ask(NodeId("node-1")), two = process(1).member->ask(NodeId("node-2"));
+    return one && two && !one->metadata_digest.empty() && one->metadata_epoch == two->metadata_epoch &&
+           one->metadata_digest == two->metadata_digest;
+  }));
+  const auto hash = process(1).member->servers_hash();
+  EXPECT_TRUE(until([&] { return process(2).member->contacts().at(gone).servers_hash == hash; }));
+
+  process(3).kill();
+  const auto died = std::chrono::system_clock::now();
+  for (int number = 1; number <= 2; ++number) {
+    EXPECT_FALSE(process(number).member->ask(gone));
+    EXPECT_TRUE(until([&] { return metadata(number)->nodes.at(gone).status == cluster::NodeStatus::kUnhealthy; }));
+    const auto seen = process(number).member->contacts().at(gone).seen;
+    EXPECT_LT(seen, died + std::chrono::milliseconds(500));
+    EXPECT_GT(seen, died - seconds(20));
+    EXPECT_TRUE(until([&] { return process(number).member->contacts().at(NodeId("node-1")).seen > died; }));
+  }
+}
+
+TEST_F(MembershipTest, OnlyMembersOfTheClusterAreToldWhatANodeHolds) {
+  start_all();
+  peer::Hello stranger;
+  stranger.node = NodeId("stranger");
+  EXPECT_TRUE(process(1).member->hello(stranger)->metadata_digest.empty());
+  EXPECT_FALSE(process(1).member->contacts().contains(stranger.node));
+}
+
 }  // namespace
 }  // namespace vectorizer::control

@@ -218,5 +218,24 @@ TEST_F(LocalNodeTest, WritersReadersAndDropsRunSideBySide) {
   EXPECT_EQ(database_.stores(), 3U);
 }
 
+TEST_F(LocalNodeTest, ADigestIsThatOfTheContent) {
+  create("docs", 1);
+  const ShardId shard(0);
+  ASSERT_TRUE(upsert("docs", 1));
+  ASSERT_TRUE(upsert("docs", 2));
+  const auto two = node_->digest(shard);
+  ASSERT_TRUE(two) << two.error().message;
+  EXPECT_EQ(two->points, 2U);
+  EXPECT_EQ(two->sequence, 2U);
+  restart();
+  EXPECT_EQ(*node_->digest(shard), *two);
+  ASSERT_TRUE(upsert("docs", 2));  // the same content, by a later operation
+  const auto again = node_->digest(shard);
+  EXPECT_EQ(again->points, 2U);
+  EXPECT_EQ(again->sequence, 3U);
+  EXPECT_NE(std::tie(again->high, again->low), std::tie(two->high, two->low));
+  EXPECT_EQ(node_->digest(ShardId(9)).error().type, ErrorType::kShardUnavailable);
+}
+
 }  // namespace
 }  // namespace vectorizer::node
