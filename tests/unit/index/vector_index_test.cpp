@@ -325,7 +325,7 @@ TEST(VectorIndex, MoreDuplicatesThanCandidatesLeaveTheLimitFilled) {
 }
 
 TEST(VectorIndex, NearerVectorsBeyondThousandsOfEqualOnesAreFound) {
-  constexpr std::size_t kEqual = 4000;
+  constexpr std::size_t kEqual = 1200;
   const auto rows = testing::generated_vectors(10, 8, 9);
   const Vector same(8, 1.0F);
   for (const Metric metric : {Metric::kEuclidean, Metric::kCosine, Metric::kDot}) {
