@@ -118,6 +118,7 @@ void CollectionAdminImpl::wait_until_usable(const std::string& name) const {
     waiting.insert(record->shards.begin(), record->shards.end());
   }
   const bool open = wait_for(name, begin + kOpenWait, [&](const ClusterMetadata& now, const auto&) {
+    std::erase_if(waiting, [&](const ShardId& shard) { return !now.placements.contains(shard); });
     for (const auto& shard : serving(now, waiting)) waiting.erase(shard);
     return waiting.empty();
   });
@@ -151,8 +152,9 @@ bool CollectionAdminImpl::wait_for(
 std::set<ShardId> CollectionAdminImpl::serving(const ClusterMetadata& metadata, const std::set<ShardId>& shards) const {
   std::map<NodeId, std::vector<ShardId>> led;
   for (const auto& shard : shards) {
-    const auto& placement = metadata.placements.at(shard);
-    if (placement.open()) led[placement.primary].push_back(shard);
+    const auto placement = metadata.placements.find(shard);
+    if (placement == metadata.placements.end()) continue;  // dropped meanwhile, and perhaps created again
+    if (placement->second.open()) led[placement->second.primary].push_back(shard);
   }
   std::vector<NodeId> nodes;
   for (const auto& [node, of_node] : led) nodes.push_back(node);

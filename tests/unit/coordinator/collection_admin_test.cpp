@@ -67,6 +67,25 @@ TEST_F(CollectionAdminTest, CreateReturnsWhenThePrimariesAnswerAsSuch) {
   for (int number = 1; number <= 3; ++number) EXPECT_EQ(peer(node(number)).refuse_counts, 0) << number;
 }
 
+TEST_F(CollectionAdminTest, ACollectionThatIsMadeAgainWhileItIsWaitedForIsAnswered) {
+  start(3);
+  std::jthread rival([&](const std::stop_token& stop) {
+    while (!stop.stop_requested() && metadata.current()->find("docs") == nullptr) std::this_thread::yield();
+    auto again = config();
+    again.sharding.shard_count = 2;
+    metadata.decide_elsewhere(cluster::DropCollection{"docs"});
+    metadata.decide_elsewhere(cluster::CreateCollection{again, 0});
+    ASSERT_TRUE(metadata.catch_up());
+    while (!stop.stop_requested()) {
+      open_all();
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+  });
+  const auto info = admin().create(config());
+  ASSERT_TRUE(info) << info.error().message;
+  EXPECT_EQ(info->config.sharding.shard_count, 2U);
+}
+
 TEST_F(CollectionAdminTest, MoreCopiesThanNodesNamesBoth) {
   start(3);
   auto wanted = config();
