@@ -107,8 +107,12 @@ Result<void> Daemon::open() {
   data_ = coordinator::make_data_plane(data, *metadata_, peers, metrics_);
   coordinator::CollectionAdminOptions admin{self, settings_.limits.max_collections};
   coordinator::ClusterViewOptions view{self, version(), [this] { return problems(); }};
+  view.warnings = [this] {
+    auto lines = member_ ? member_->warnings() : std::vector<std::string>();
+    for (auto& line : node_->warnings()) lines.push_back(std::move(line));
+    return lines;
+  };
   if (member_) {
-    view.warnings = member_->warnings();
     view.members = member_->ports();
   } else {
     admin.call_threads = 0;

@@ -63,7 +63,9 @@ class ClusterViewImpl final : public ClusterView {
     return names;
   }
   std::vector<std::string> not_ready() const override;
-  std::vector<std::string> warnings() const override { return options_.warnings; }
+  std::vector<std::string> warnings() const override {
+    return options_.warnings ? options_.warnings() : std::vector<std::string>();
+  }
   std::string note() const override { return note_of(*metadata_.current()); }
 
   Result<NodeView> add_node(const NodeView& node) override;

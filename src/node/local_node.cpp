@@ -64,6 +64,7 @@ class LocalNodeImpl final : public LocalNode {
   void reconcile(const Metadata& metadata) override;
   bool follows(std::uint64_t epoch, std::chrono::milliseconds timeout) override;
   std::vector<std::string> problems() const override;
+  std::vector<std::string> warnings() const override;
   std::vector<peer::CopyStatus> copies() const override;
   void hand_over(std::chrono::milliseconds timeout) override;
   void stop() override;
@@ -431,11 +432,21 @@ std::vector<std::string> LocalNodeImpl::problems() const {
   }
   const auto copies = copies_.get();
   for (const auto& [id, hosted] : *copies) {
-    const auto add = [&lines, &shard = id](const std::string& problem) {
-      if (!problem.empty()) lines.push_back(fmt::format("shard {}: {}", shard.value(), problem));
-    };
-    add(hosted->shard->stats().problem);
-    if (hosted->group) add(hosted->group->problem());
+    if (!hosted->group) continue;
+    if (auto problem = hosted->group->problem(); !problem.empty()) {
+      lines.push_back(fmt::format("shard {}: {}", id.value(), problem));
+    }
+  }
+  return lines;
+}
+
+std::vector<std::string> LocalNodeImpl::warnings() const {
+  std::vector<std::string> lines;
+  const auto copies = copies_.get();
+  for (const auto& [id, hosted] : *copies) {
+    if (auto problem = hosted->shard->stats().problem; !problem.empty()) {
+      lines.push_back(fmt::format("shard {}: {}", id.value(), problem));
+    }
   }
   return lines;
 }

@@ -112,7 +112,7 @@ class ClusterView {
   virtual std::vector<std::string> collection_names() const = 0;
   /// Empty when ready; else what is not, one line each (also while draining).
   virtual std::vector<std::string> not_ready() const = 0;
-  /// What is unsafe in how this node is set up, one line each.
+  /// What is unsafe in how this node is set up, or fails without harm; one line each.
   virtual std::vector<std::string> warnings() const = 0;
   /// What a client should know who counts on this cluster; empty when nothing.
   virtual std::string note() const = 0;

@@ -61,7 +61,8 @@ struct ClusterViewOptions {
   std::string version;
   /// What this process knows not to be ready: recovering shards, draining.
   std::function<std::vector<std::string>()> problems;
-  std::vector<std::string> warnings;   ///< what is unsafe in how this node is set up
+  /// What is unsafe in how this node is set up, and what it fails at without harm.
+  std::function<std::vector<std::string>()> warnings;
   std::optional<MemberPorts> members;  ///< nothing on a single node
   std::size_t call_threads = 8;        ///< calls to other nodes at the same time; none on a single node
 };

@@ -54,6 +54,8 @@ class LocalNode : public peer::Peer, public peer::ReplicationPeer {
   /// What keeps this node from serving everything that the metadata gives it, or its shards from their background work,
   /// one line each; empty when nothing does.
   virtual std::vector<std::string> problems() const = 0;
+  /// What its shards fail at in the background, and serve all the same; one line each.
+  virtual std::vector<std::string> warnings() const = 0;
   /// Every copy that the metadata gives this node, for its beats to the leader.
   virtual std::vector<peer::CopyStatus> copies() const = 0;
   /// Before a planned stop: gives the shards that are led here to other copies in sync, so that nobody waits for a
