@@ -13,7 +13,8 @@ class ClusterViewTest : public MemberClusterTest {
  protected:
   ClusterView& view() {
     if (!view_) {
-      ClusterViewOptions options{node(1), "9.9.9", [this] { return problems; }, {"unsafe"}, std::nullopt};
+      ClusterViewOptions options{node(1), "9.9.9", [this] { return problems; },
+                                 [] { return std::vector<std::string>{"unsafe"}; }, std::nullopt};
       MemberPorts ports;
       ports.contacts = [this] { return contacts; };
       ports.missing = [this] { return missing; };
