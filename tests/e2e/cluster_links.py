@@ -13,6 +13,7 @@ import subprocess
 import sys
 
 CHUNK = 65536
+CLOSED = -1  # the connection is gone, or of a process that is not told
 
 
 class Links:
@@ -67,8 +68,10 @@ class _Proxy:
         return self.gates[from_, to]
 
     def owner(self, peer, port):
-        """The node whose process opened the connection; 0 if it cannot be told."""
+        """The node whose process opened the connection; 0 if it cannot be told yet."""
         inode = _inode(peer, port)
+        if inode in (None, "0"):
+            return CLOSED
         for node, pid in self.pids.items():
             try:
                 for fd in os.listdir(f"/proc/{pid}/fd"):
@@ -96,15 +99,18 @@ class _Proxy:
 
     async def source_of(self, writer, port):
         """A process that was just started may connect before its id was told."""
-        for _ in range(40):
+        for _ in range(10):
             found = self.owner(writer.get_extra_info("peername"), port)
             if found:
                 return found
-            await asyncio.sleep(0.05)
-        return 0
+            await asyncio.sleep(0.1)
+        return CLOSED
 
     async def serve(self, node, port, reader, writer):
         source = await self.source_of(writer, port)
+        if source == CLOSED:
+            writer.close()
+            return
         await self.gate(source, node).wait()
         try:
             there, back = await asyncio.open_connection("127.0.0.1", port)

@@ -8,6 +8,10 @@ endfunction()
 
 vectorizer_cluster_suite(cluster cluster 300)
 vectorizer_cluster_suite(distributed_sharding cluster_distributed_sharding 300)
+vectorizer_cluster_suite(cluster_failures cluster_failures 600)
+vectorizer_cluster_suite(cluster_scale cluster_scale 300)
+vectorizer_cluster_suite(cluster_performance cluster_performance 300)
+vectorizer_cluster_suite(cluster_integration cluster_integration 600)
 vectorizer_cluster_suite(cluster_fault_tolerance cluster_fault_tolerance 600)
 vectorizer_cluster_suite(cluster_e2e cluster_e2e 600)
 

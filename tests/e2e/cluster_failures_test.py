@@ -1,0 +1,70 @@
+"""Suite `cluster_failures`: what clients are told while nodes are gone, and that everything is there when they are back."""
+
+import random
+
+import cluster_faults
+import cluster_harness
+import cluster_workload
+import harness
+
+
+class ClusterFailuresTest(cluster_harness.ClusterTest):
+    def test_a_node_dies_during_inserts_and_searches(self):
+        seed = harness.seed()
+        rng = random.Random(seed)
+        cluster = self.start_cluster()
+        workload = cluster_workload.Workload(self, cluster, seed).start()
+        faults = cluster_faults.Faults(self, cluster, rng)
+        try:
+            for name in ("kill_primary", "kill_primary_and_leader"):
+                workload.new_epoch()
+                workload.progress(40)
+                getattr(faults, name)()
+                cluster.wait_green()
+            workload.finish()
+        except BaseException:
+            workload.abandon()
+            raise
+        cluster_workload.check_copies(self, cluster, "registers", "unique")
+        print(f"{workload.summary()}, failover {faults.times}", flush=True)
+
+    def test_a_majority_is_gone(self):
+        """One of three refuses changes and writes, says why, and nothing is lost when the others return."""
+        cluster = self.start_cluster()
+        self.create(cluster, "registers", cluster_workload.DIMENSION, sharding={"shard_count": 6, "replication_factor": 3})
+        vectors = [{"id": i, "vector": [i, 0, 0, 1]} for i in range(300)]
+        self.expect(cluster.some().client().post("/collections/registers/vectors", {"vectors": vectors}))
+        alone = cluster.nodes[2]
+        for node in cluster.others(alone):
+            node.kill()
+        cluster_faults.Faults(self, cluster, random.Random(0)).check_alone(alone)
+        self.check_what_is_said(cluster, alone)
+        cluster.restart(*cluster.others(alone))
+        cluster.wait_green()
+        for node in cluster.nodes:
+            client = node.client()
+            self.assertEqual(self.expect(client.get("/collections/registers"))["vector_count"], 300)
+            self.assertEqual(self.expect(client.get("/collections/registers/vectors/299"))["vector"], [299, 0, 0, 1])
+            self.assertEqual(client.get("/collections/minority").status, 404)
+
+    def check_what_is_said(self, cluster, alone):
+        self.assertEqual(cluster.ask("/health", alone).json["status"], "healthy")
+        self.assertEqual(cluster.ask("/health/ready", alone).status, 503)
+        self.assertEqual(self.expect(cluster.ask("/api/v1/cluster/status", alone, timeout=30))["status"], "red")
+        search = {"vector": [1, 0, 0, 1], "limit": 5}
+        client = alone.client()
+
+        def refused():
+            reply = client.post("/collections/registers/search", search)
+            self.assertEqual(reply.status, 503, repr(reply))
+            self.assertIn(reply.json["error_type"], ("shard_unavailable", "node_unreachable", "no_active_nodes"))
+            return True
+        cluster.until("a search that cannot ask every shard fails", refused, 30)
+        partial = self.expect(client.post("/collections/registers/search", {**search, "allow_partial": True}))
+        self.assertGreater(partial["shards"]["failed"], 0)
+        self.assertEqual(len(partial["shards"]["failures"]), partial["shards"]["failed"])
+        self.assertEqual(partial["shards"]["successful"] + partial["shards"]["failed"], 6)
+
+
+if __name__ == "__main__":
+    harness.main()
