@@ -10,6 +10,7 @@ namespace vectorizer::replication {
 namespace {
 
 /// More than this is left to the lane that applies, and the writer comes again.
+constexpr milliseconds kLeaseCheck{500};
 constexpr std::size_t kSettledAtOnce = std::size_t{16} << 20;
 
 Error unknown_outcome(Error error) {
@@ -126,7 +127,15 @@ GroupCore::Decision GroupCore::decision(const Ticket& ticket) const {
 Result<void> GroupCore::wait_committed(const Ticket& ticket) {
   Lock lock(mutex_);
   const auto lost = [&] { return !leads() || term_ != ticket.term; };
-  changed_.wait_for(lock, options_.commit_timeout, [&] { return lost() || commit_ >= ticket.sequence; });
+  const auto begun = std::chrono::steady_clock::now();
+  auto leased = begun;
+  for (auto now = begun; now - begun < options_.commit_timeout; now = std::chrono::steady_clock::now()) {
+    if (changed_.wait_for(lock, kLeaseCheck, [&] { return lost() || commit_ >= ticket.sequence; })) break;
+    if (ports_.lease_valid()) leased = std::chrono::steady_clock::now();
+    if (std::chrono::steady_clock::now() - leased > options_.leaseless_wait) {
+      return unknown_outcome(unavailable("this node has lost touch with the cluster"));
+    }
+  }
   if (lost()) return unknown_outcome(unavailable("it lost its primary while the write was under way"));
   if (commit_ >= ticket.sequence) return {};
   return unknown_outcome(unavailable(
