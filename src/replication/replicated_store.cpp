@@ -3,14 +3,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 
 #include "vectorizer/storage/log_encoding.hpp"
 
 namespace vectorizer::replication {
 namespace {
 
-/// More than this is left to the lane that applies, and the writer comes again.
+/// Between two looks at the lease of a write that waits.
 constexpr milliseconds kLeaseCheck{500};
+/// More than this is left to the lane that applies, and the writer comes again.
 constexpr std::size_t kSettledAtOnce = std::size_t{16} << 20;
 
 Error unknown_outcome(Error error) {
