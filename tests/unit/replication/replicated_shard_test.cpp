@@ -74,7 +74,7 @@ class ReplicatedShardTest : public ::testing::Test, public peer::ReplicationDire
     GroupPorts ports;
     ports.directory = this;
     heartbeat_.provide(ports, [this](const cluster::MetadataCommand& command) { return decide(command); });
-    ports.lease_valid = [] { return true; };
+    ports.lease_valid = [this] { return !isolated_; };
     ports.storage_full = [] { return false; };
     ports.fetch_checkpoint = [](const NodeId&, std::uint64_t) {};
     Node& node = nodes_[i];
@@ -109,6 +109,7 @@ class ReplicatedShardTest : public ::testing::Test, public peer::ReplicationDire
 
   /// The metadata of this one shard.
   ProposalResult decide(const cluster::MetadataCommand& command) {
+    if (isolated_) return {};
     const std::lock_guard lock(mutex_);
     const auto change = [&](std::uint64_t version, std::uint64_t copy, CopyRole role) {
       if (version != placement_.isr_version) return ProposalResult{ProposalResult::Outcome::kRefused, placement_};
@@ -173,6 +174,7 @@ class ReplicatedShardTest : public ::testing::Test, public peer::ReplicationDire
   shard::ShardMetrics shard_metrics_{metrics_};
   std::mutex mutex_;
   cluster::ShardPlacement placement_;
+  std::atomic<bool> isolated_ = false;  // from the metadata: no leases, no answers
   std::array<Node, 3> nodes_;
   Lane network_{"network", 3, 1000};
   Heartbeat heartbeat_{{.interval = milliseconds(5)}, metrics_};
@@ -227,6 +229,20 @@ TEST_F(ReplicatedShardTest, ACopyThatIsCutOffLeavesAndComesBack) {
   await([&] { return nodes_[0].group->stats().in_sync == 3; });
   EXPECT_TRUE(nodes_[0].shard->write(std::vector{upsert(2, 2)}));
   expect_equal_copies();
+}
+
+TEST_F(ReplicatedShardTest, APrimaryThatIsCutOffLetsItsWritersGo) {
+  ASSERT_TRUE(nodes_[0].shard->write(std::vector{upsert(1, 1)}));
+  // It notices while the write is under way: at its start the lease was good.
+  nodes_[1].reachable = nodes_[2].reachable = false;
+  std::jthread cut([&] {
+    await([&] { return nodes_[0].group->status().last.sequence > nodes_[1].group->status().last.sequence; });
+    isolated_ = true;
+  });
+  const auto outcome = nodes_[0].shard->write(std::vector{upsert(2, 2)});
+  ASSERT_FALSE(outcome);
+  EXPECT_NE(outcome.error().message.find("lost touch"), std::string::npos) << outcome.error().message;
+  EXPECT_NE(outcome.error().details.find(R"("outcome":"unknown")"), std::string::npos) << outcome.error().details;
 }
 
 }  // namespace
