@@ -49,10 +49,12 @@ void Heartbeat::provide(GroupPorts& ports, Propose propose) {
   ports.apply_lane = [this](GroupPorts::Task task) { return apply_.try_post(std::move(task)); };
   ports.propose = [this, propose = std::move(propose)](const cluster::MetadataCommand& command,
                                                        std::function<void(const ProposalResult&)> answer) {
-    // A command that was not even queued was not committed.
-    if (!proposals_.try_post([propose, command, answer] { answer(propose(command)); })) {
-      answer({ProposalResult::Outcome::kRefused, std::nullopt});
-    }
+    // A command that was not even proposed was not committed. Where nobody leads, each of those that wait would take
+    // its whole time, one after the other: a process that stops does not begin them.
+    const ProposalResult not_proposed{ProposalResult::Outcome::kRefused, std::nullopt};
+    const bool queued = proposals_.try_post(
+        [this, propose, command, answer, not_proposed] { answer(stopping() ? not_proposed : propose(command)); });
+    if (!queued) answer(not_proposed);
   };
 }
 
@@ -77,6 +79,11 @@ void Heartbeat::stop() {
   proposals_.stop();
   disk_.stop();
   apply_.stop();
+}
+
+bool Heartbeat::stopping() {
+  const std::lock_guard lock(mutex_);
+  return stopping_;
 }
 
 void Heartbeat::run() {

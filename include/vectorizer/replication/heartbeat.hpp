@@ -47,10 +47,12 @@ class Heartbeat {
   void add(const std::shared_ptr<ReplicaGroup>& group);
   /// It is not ticked again once this has returned.
   void remove(const std::shared_ptr<ReplicaGroup>& group);
+  /// Waits for the proposal that is under way, not for those in the queue.
   void stop();
 
  private:
   void run();
+  bool stopping();
   void report(const std::vector<std::shared_ptr<ReplicaGroup>>& groups);
   struct Totals {
     std::uint64_t promotions = 0;
