@@ -261,6 +261,17 @@ TEST_F(DataCalls, CountMatchingAndReport) {
   EXPECT_EQ(report.problem, "no room");
 }
 
+TEST_F(DataCalls, TheDigestOfACopy) {
+  data.on_digest = [](const ShardId& shard) -> Result<peer::ShardDigest> {
+    if (shard == ShardId(7)) return peer::ShardDigest{5, 6, 0xffffffffffffffff, 8};
+    return Error{ErrorType::kOverloaded, "another copy is being read"};
+  };
+  const auto digest = peer().digest(ShardId(7));
+  ASSERT_TRUE(digest) << digest.error().message;
+  EXPECT_EQ(*digest, (peer::ShardDigest{5, 6, 0xffffffffffffffff, 8}));
+  EXPECT_EQ(peer().digest(ShardId(8)).error().type, ErrorType::kOverloaded);
+}
+
 TEST_F(DataCalls, AnErrorOfTheOtherNodeComesBackWholeHoweverLong) {
   const Error sent =
       Error{ErrorType::kCollectionNotFound, std::string(50'000, 'm')}.with("long", std::string(50'000, 'd'));

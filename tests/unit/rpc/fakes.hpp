@@ -48,6 +48,7 @@ class FakePeer final : public peer::Peer {
   std::function<Result<std::vector<PointId>>(const ShardId&, const Filter&, const std::optional<PointId>&, std::size_t)>
       on_matching;
   std::function<Result<std::vector<peer::ShardReport>>(std::span<const ShardId>)> on_report;
+  std::function<Result<peer::ShardDigest>(const ShardId&)> on_digest;
 
   std::vector<peer::ShardWriteReply> write(std::vector<peer::ShardWrite> writes) override {
     return on_write(std::move(writes));
@@ -70,6 +71,7 @@ class FakePeer final : public peer::Peer {
     return on_matching(shard, filter, after, limit);
   }
   Result<std::vector<peer::ShardReport>> report(std::span<const ShardId> shards) override { return on_report(shards); }
+  Result<peer::ShardDigest> digest(const ShardId& shard) override { return on_digest(shard); }
 };
 
 class FakeReplication final : public peer::ReplicationPeer {

@@ -25,6 +25,9 @@ peer::Hello full_hello(const std::string& name) {
   hello.rest_port = 65535;
   hello.version = "0.1.0";
   hello.leader_endpoint = "l:1";
+  hello.uptime_seconds = 1.5;
+  hello.metadata_epoch = 41;
+  hello.metadata_digest = "abcd";
   return hello;
 }
 
@@ -35,6 +38,8 @@ void expect_same(const peer::Hello& a, const peer::Hello& b) {
             std::tie(b.servers_hash, b.expected_nodes, b.boot_epoch, b.boot_nonce, b.previous_nonce, b.rest_port));
   EXPECT_EQ(a.version, b.version);
   EXPECT_EQ(a.leader_endpoint, b.leader_endpoint);
+  EXPECT_EQ(std::tie(a.uptime_seconds, a.metadata_epoch, a.metadata_digest),
+            std::tie(b.uptime_seconds, b.metadata_epoch, b.metadata_digest));
 }
 
 class MembershipCalls : public ::testing::Test, protected Pair {
@@ -118,13 +123,15 @@ TEST_F(MembershipCalls, ABeatWithCopies) {
     EXPECT_TRUE(copy.serving);
     EXPECT_TRUE(copy.leading);
     EXPECT_TRUE(beat.copies[0].failed);
-    return peer::BeatReply{true, 77};
+    EXPECT_EQ(beat.servers_hash, 13U);
+    return peer::BeatReply{true, 77, {{NodeId("node-2"), std::chrono::milliseconds(250), 14}}};
   };
   peer::Beat beat;
   beat.node = NodeId("node-1");
   beat.raft_id = 11;
   beat.boot_nonce = 12;
   beat.stalled = true;
+  beat.servers_hash = 13;
   beat.copies.resize(2);
   beat.copies[0].failed = true;
   beat.copies[1] = {ShardId(4), 44, 5, {100, 5}, 99, false, true, true};
@@ -133,6 +140,10 @@ TEST_F(MembershipCalls, ABeatWithCopies) {
   ASSERT_TRUE(reply) << reply.error().message;
   EXPECT_TRUE(reply->lease);
   EXPECT_EQ(reply->metadata_epoch, 77U);
+  ASSERT_EQ(reply->heard.size(), 1U);
+  EXPECT_EQ(reply->heard[0].node, NodeId("node-2"));
+  EXPECT_EQ(reply->heard[0].silence, std::chrono::milliseconds(250));
+  EXPECT_EQ(reply->heard[0].servers_hash, 14U);
 }
 
 TEST_F(MembershipCalls, ProposeAndBarrier) {
