@@ -264,6 +264,9 @@ class DnsMembershipTest : public MembershipTest {
       };
     }
   }
+  ~DnsMembershipTest() override {
+    for (auto& each : processes_) each->kill();  // they ask for the addresses
+  }
   void answer(std::vector<std::string> addresses) {
     const std::lock_guard lock(mutex_);
     addresses_ = std::move(addresses);
