@@ -30,10 +30,27 @@ Result<std::vector<ListedServer>> servers_of(const MembershipOptions& options) {
   return found;
 }
 
+/// A single node may have run under another name than it has in the cluster. What it holds is its own all the same.
+void rename_single_node(cluster::ClusterMetadata& metadata, const NodeId& name) {
+  if (metadata.nodes.size() != 1 || metadata.nodes.begin()->first == name) return;
+  auto node = metadata.nodes.extract(metadata.nodes.begin());
+  const NodeId before = node.key();
+  node.key() = name;
+  node.mapped().id = name;
+  metadata.nodes.insert(std::move(node));
+  for (auto& [id, shard] : metadata.placements) {
+    if (shard.primary == before) shard.primary = name;
+    for (auto& copy : shard.copies) {
+      if (copy.node == before) copy.node = name;
+    }
+  }
+}
+
 /// The metadata of a cluster that has one member, with what that member held before.
 Result<cluster::ClusterMetadata> first_metadata(const MemberState& state, const std::string& cluster_id) {
   const auto hello = state.hello();
   cluster::ClusterMetadata metadata = state.options.initial;
+  rename_single_node(metadata, hello.node);
   const std::uint32_t expected = std::max(1U, state.options.expected_nodes);
   ASSIGN_OR_RETURN(metadata, cluster::apply(metadata, cluster::InitCluster{cluster_id, expected}));
   auto self = record_of(hello);

@@ -14,18 +14,18 @@ class ClusterIntegrationTest(cluster_harness.ClusterTest):
         return [{"id": i, "vector": [i % 31, i // 31, 1, 0], "payload": {"i": i, "text": f"ü{i}"}} for i in range(COUNT)]
 
     def fill_single(self, node):
-        """A node without a cluster, with 1,000 vectors, stopped again."""
+        """A node without a cluster, and so of the default name, with 1,000 vectors; stopped again."""
         configured, node.arguments = node.arguments, []
-        node.environment = {"VECTORIZER_CLUSTER_NODE_ID": node.id}
         node.start()
         client = node.client()
         self.expect(client.post("/collections", {"name": "old", "dimension": 4, "metric": "euclidean", "sharding": {"shard_count": 3}}), 201)
         self.expect(client.post("/collections/old/vectors", {"vectors": self.vectors()}))
         client.close()
         self.assertEqual(node.terminate(), 0)
-        node.arguments, node.environment = configured, {}
+        node.arguments = configured
 
     def check_data(self, cluster):
+        cluster.until("every shard has a primary", lambda: self.expect(cluster.some().client().post("/collections/old/vectors/count", {})))
         for node in cluster.nodes:
             client = node.client()
             seen = self.expect(client.post("/collections/old/vectors/scroll", {"limit": COUNT + 1, "with_vector": True, "with_payload": True}))

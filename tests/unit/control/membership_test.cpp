@@ -325,6 +325,27 @@ TEST_F(MembershipTest, ASingleNodesCollectionsBecomeThoseOfTheCluster) {
   EXPECT_NE(this->metadata(1)->find("docs"), nullptr);
 }
 
+TEST_F(MembershipTest, ASingleNodeKeepsItsDataUnderAnotherName) {
+  cluster::NodeRecord self;
+  self.id = NodeId("node-1");  // the default, and the name of another node of the cluster
+  auto metadata = cluster::apply({}, cluster::UpsertNode{self});
+  ASSERT_TRUE(metadata);
+  auto create = docs();
+  create.config.sharding.replication_factor = 1;
+  metadata = cluster::apply(*metadata, create);
+  ASSERT_TRUE(metadata) << metadata.error().message;
+  process(2).initial = *metadata;
+  start_all();
+  const auto formed = this->metadata(1);
+  ASSERT_NE(formed->find("docs"), nullptr);
+  for (const auto& shard : formed->find("docs")->shards) {
+    const auto& placement = formed->placements.at(shard);
+    ASSERT_EQ(placement.copies.size(), 1U);
+    EXPECT_EQ(placement.copies.front().node, NodeId("node-2"));
+    EXPECT_EQ(placement.copies.front().node_uuid, formed->nodes.at(NodeId("node-2")).uuid);
+  }
+}
+
 TEST_F(MembershipTest, EveryNodeKnowsWhenAnotherWasLastHeardAndWhatItHolds) {
   start_all();
   const NodeId gone("node-3");
