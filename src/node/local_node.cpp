@@ -431,10 +431,15 @@ std::vector<std::string> LocalNodeImpl::problems() const {
     for (const auto& [id, text] : problems_) lines.push_back(text);
   }
   const auto copies = copies_.get();
+  const auto metadata = metadata_.current();
   for (const auto& [id, hosted] : *copies) {
     if (!hosted->group) continue;
+    const auto placement = metadata->placements.find(id);
+    const bool led_here = placement != metadata->placements.end() && placement->second.primary == options_.self;
     if (auto problem = hosted->group->problem(); !problem.empty()) {
       lines.push_back(fmt::format("shard {}: {}", id.value(), problem));
+    } else if (led_here && !hosted->group->stats().open) {
+      lines.push_back(fmt::format("shard {}: its primary, here, is taking over", id.value()));
     }
   }
   return lines;

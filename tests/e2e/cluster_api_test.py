@@ -199,6 +199,9 @@ class ClusterApiTest(ClusterTest):
 
     def test_a_hanging_node_costs_a_moment_only(self):
         cluster = self.filled_cluster()
+        # A copy learns a little later what is committed; from a primary that hangs it would not.
+        cluster.until("the copies are equal", lambda: all(
+            self.get(cluster.some(), f"{CLUSTER}/shards/{shard['shard_id']}").get("copies_equal") for shard in cluster.shards()))
         hanging = next(node for node in cluster.nodes if node is not cluster.leader())
         hanging.pause()
         try:

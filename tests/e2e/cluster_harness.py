@@ -160,8 +160,12 @@ class Cluster:
         assert reply.status == 200, repr(reply)
         return reply.json
 
+    def ready(self):
+        """Every node that answers serves all that it holds: its primaries lead."""
+        return all(self.ask("/health/ready", node).status == 200 for node in self.nodes if node.answers())
+
     def wait_green(self, seconds=HEAL_SECONDS):
-        return self.until("the cluster is green", lambda: self.status()["status"] == "green", seconds)
+        return self.until("the cluster is green", lambda: self.status()["status"] == "green" and self.ready(), seconds)
 
     def shards(self, node=None):
         reply = self.ask("/api/v1/cluster/shard-distribution", node)
