@@ -12,7 +12,7 @@ class ClusterFailuresTest(cluster_harness.ClusterTest):
     def test_a_node_dies_during_inserts_and_searches(self):
         seed = harness.seed()
         rng = random.Random(seed)
-        cluster = self.start_cluster()
+        cluster = self.start_cluster(environment=cluster_faults.WRITE_SECONDS)
         workload = cluster_workload.Workload(self, cluster, seed).start()
         faults = cluster_faults.Faults(self, cluster, rng)
         try:
@@ -30,7 +30,7 @@ class ClusterFailuresTest(cluster_harness.ClusterTest):
 
     def test_a_majority_is_gone(self):
         """One of three refuses changes and writes, says why, and nothing is lost when the others return."""
-        cluster = self.start_cluster()
+        cluster = self.start_cluster(environment=cluster_faults.WRITE_SECONDS)
         self.create(cluster, "registers", cluster_workload.DIMENSION, sharding={"shard_count": 6, "replication_factor": 3})
         vectors = [{"id": i, "vector": [i, 0, 0, 1]} for i in range(300)]
         self.expect(cluster.some().client().post("/collections/registers/vectors", {"vectors": vectors}))

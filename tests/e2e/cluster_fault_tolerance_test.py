@@ -44,7 +44,7 @@ class FaultToleranceTest(cluster_harness.ClusterTest):
         seed = harness.seed()
         rng = random.Random(seed)
         names = CHOICE or list(SHORT if ROUNDS <= len(SHORT) else cluster_faults.PROCESS_FAULTS + cluster_faults.LINK_FAULTS)
-        cluster = self.start_cluster(links=True)
+        cluster = self.start_cluster(links=True, environment=cluster_faults.WRITE_SECONDS)
         workload = cluster_workload.Workload(self, cluster, seed).start()
         faults = cluster_faults.Faults(self, cluster, rng)
         try:

@@ -7,6 +7,7 @@ import time
 import harness
 
 LEASE_SECONDS = 3
+WRITE_SECONDS = {"VECTORIZER_SERVER_WRITE_TIMEOUT_MS": "10000"}  # longer than a failover; what cannot succeed is told sooner
 PROBES = 20  # collections that are created until one has its primary where it is wanted
 
 

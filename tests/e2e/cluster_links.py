@@ -1,7 +1,7 @@
 """The network between the nodes of a local cluster, as a process: cuts or delays one direction of a pair without root.
 
-Node N is configured as 127.0.1.N and listens on 127.0.0.1; in between sits this proxy. Which node opened a connection is read from
-/proc. Bytes of a cut direction are held, as TCP would, and go on when it heals. Commands are JSON lines on stdin, each answered:
+Node N is configured as 127.0.1.N and listens on 127.0.0.1; in between sits this proxy. Which node opened a connection is known
+from its socket. Bytes of a cut direction are held, as TCP would, and go on when it heals. Commands are JSON lines on stdin, each answered:
 
     {"pids": {"1": 4711}}      {"cut": [[1, 2], [2, 1]]}      {"delay": [[1, 2, 0.08]]}      {"heal": true}
 """
@@ -9,6 +9,8 @@ Node N is configured as 127.0.1.N and listens on 127.0.0.1; in between sits this
 import asyncio
 import json
 import os
+import socket
+import struct
 import subprocess
 import sys
 
@@ -45,16 +47,18 @@ class Links:
         self.process.stdout.close()
 
 
-def _inode(local, remote_port):
-    """The socket with this local (host, port) and remote port."""
-    want_local = "%s:%04X" % ("".join(reversed(["%02X" % int(x) for x in local[0].split(".")])), local[1])
-    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
-        with open(table, encoding="ascii") as file:
-            for line in file.readlines()[1:]:
-                fields = line.split()
-                if fields[1][-13:] == want_local and fields[2].endswith(":%04X" % remote_port):
-                    return fields[9]
-    return None
+def _inode(local, remote):
+    """The socket with these (host, port) ends, asked from the kernel: reading /proc/net/tcp takes long on a busy machine."""
+    family, sock_diag, by_family, request_flag = socket.AF_INET, 4, 20, 1
+    ends = struct.pack(">HH", local[1], remote[1]) + socket.inet_aton(local[0]).ljust(16, b"\0") + socket.inet_aton(remote[0]).ljust(16, b"\0")
+    body = struct.pack("<BBBBI", family, socket.IPPROTO_TCP, 0, 0, 0xFFFFFFFF) + ends + bytes(4) + b"\xff" * 8
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_DGRAM, sock_diag) as netlink:
+        netlink.settimeout(5)
+        netlink.send(struct.pack("<IHHII", 16 + len(body), by_family, request_flag, 1, 0) + body)
+        reply = netlink.recv(8192)
+    if struct.unpack_from("<IH", reply)[1] != by_family:
+        return 0  # an error: there is no such socket any more
+    return struct.unpack_from("<I", reply, 16 + 4 + 48 + 16)[0]
 
 
 class _Proxy:
@@ -67,10 +71,10 @@ class _Proxy:
             self.gates[from_, to].set()
         return self.gates[from_, to]
 
-    def owner(self, peer, port):
+    def owner(self, peer, own):
         """The node whose process opened the connection; 0 if it cannot be told yet."""
-        inode = _inode(peer, port)
-        if inode in (None, "0"):
+        inode = _inode(peer, own)
+        if inode == 0:
             return CLOSED
         for node, pid in self.pids.items():
             try:
@@ -97,17 +101,17 @@ class _Proxy:
         finally:
             writer.close()
 
-    async def source_of(self, writer, port):
+    async def source_of(self, writer):
         """A process that was just started may connect before its id was told."""
         for _ in range(10):
-            found = self.owner(writer.get_extra_info("peername"), port)
+            found = self.owner(writer.get_extra_info("peername"), writer.get_extra_info("sockname"))
             if found:
                 return found
             await asyncio.sleep(0.1)
         return CLOSED
 
     async def serve(self, node, port, reader, writer):
-        source = await self.source_of(writer, port)
+        source = await self.source_of(writer)
         if source == CLOSED:
             writer.close()
             return
