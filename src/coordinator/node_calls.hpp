@@ -37,10 +37,10 @@ class NodeCalls {
         continue;
       }
       if (!begin(node)) {
-        round->answers.emplace(node, hangs(node));
+        round->put(node, hangs(node));
         continue;
       }
-      ++round->open;
+      round->expect_one();
       const bool posted = lane_.try_post([this, round, node, question] {
         auto answer = question(node);
         end(node);
@@ -62,9 +62,13 @@ class NodeCalls {
   struct Round {
     std::mutex mutex;
     std::condition_variable answered;
-    std::map<NodeId, Result<Answer>> answers;  // guarded by mutex once calls were sent
+    std::map<NodeId, Result<Answer>> answers;  // guarded by mutex
     std::size_t open = 0;                      // likewise: calls that have not returned
 
+    void expect_one() {
+      const std::lock_guard lock(mutex);
+      ++open;
+    }
     void put(const NodeId& node, Result<Answer> answer) {
       const std::lock_guard lock(mutex);
       answers.emplace(node, std::move(answer));

@@ -163,7 +163,9 @@ class LocalNodeImpl final : public LocalNode {
   std::map<ShardId, peer::CopyStatus> not_open_;  // likewise: copies that could not be opened, as beats report them
   std::string registry_problem_;                  // likewise; empty when there is none
 
-  std::timed_mutex digest_mutex_;  // held while a copy is read for its digest
+  std::mutex digest_mutex_;
+  std::condition_variable digest_ended_;  // digesting_ was cleared
+  bool digesting_ = false;                // guarded by digest_mutex_: a copy is being read for its digest
 
   Published<HostedCopies> copies_;
   Published<Maintenance::Shards> shards_;
@@ -529,9 +531,20 @@ Result<std::vector<peer::ShardReport>> LocalNodeImpl::report(std::span<const Sha
 Result<peer::ShardDigest> LocalNodeImpl::digest(const ShardId& shard) {
   const auto hosted = find(shard);
   if (!hosted) return unavailable(shard, options_.self);
-  const std::unique_lock lock(digest_mutex_, kDigestWait);
-  if (!lock) return Error{ErrorType::kOverloaded, "another copy is being read for its digest"};
-  return copy_digest(database_, hosted->number);
+  {
+    std::unique_lock lock(digest_mutex_);
+    if (!digest_ended_.wait_for(lock, kDigestWait, [this] { return !digesting_; })) {
+      return Error{ErrorType::kOverloaded, "another copy is being read for its digest"};
+    }
+    digesting_ = true;
+  }
+  auto digest = copy_digest(database_, hosted->number);
+  {
+    const std::lock_guard lock(digest_mutex_);
+    digesting_ = false;
+  }
+  digest_ended_.notify_one();
+  return digest;
 }
 
 // ---- Requests ----
