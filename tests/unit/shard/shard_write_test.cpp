@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "committer.hpp"
+#include "forwarding_store.hpp"
 #include "shard_fixture.hpp"
 
 namespace vectorizer::shard {
@@ -182,26 +183,16 @@ TEST(ShardWrite, RefusesVectorsWhoseDistancesAFloatDoesNotHold) {
 }
 
 /// Says that a batch failed although it is on the disk.
-class LyingStore final : public storage::ShardStore {
+class LyingStore final : public ForwardingStore {
  public:
   explicit LyingStore(bool& lie) : lie_(lie) {}
   Result<void> write(std::span<const storage::StoredWrite> writes) override {
-    auto result = store_.write(writes);
+    auto result = ForwardingStore::write(writes);
     if (lie_) return Error{ErrorType::kInternal, "connection to the disk lost"};
     return result;
   }
-  Result<std::optional<storage::StoredPoint>> get(const PointId& id) const override { return store_.get(id); }
-  Result<std::vector<std::optional<storage::StoredPoint>>> get_many(std::span<const PointId> ids) const override {
-    return store_.get_many(ids);
-  }
-  Result<void> scan(const std::optional<PointId>& after,
-                    const std::function<bool(storage::StoredPoint&&)>& visit) const override {
-    return store_.scan(after, visit);
-  }
-  storage::SequenceNumber applied_sequence() const override { return store_.applied_sequence(); }
 
  private:
-  testing::MemoryShardStore store_;
   bool& lie_;
 };
 
@@ -221,25 +212,13 @@ TEST(ShardWrite, AgreesWithTheStoreAfterABatchOfUnknownOutcome) {
 }
 
 /// Refuses what adds data after the first two points, as a full disk does.
-class FullDiskStore final : public storage::ShardStore {
+class FullDiskStore final : public ForwardingStore {
  public:
   Result<void> write(std::span<const storage::StoredWrite> writes) override {
     const bool adds = std::any_of(writes.begin(), writes.end(), [](const auto& write) { return !write.deleted; });
     if (adds && applied_sequence() >= 2) return Error{ErrorType::kStorageFull, "the disk is full"};
-    return store_.write(writes);
+    return ForwardingStore::write(writes);
   }
-  Result<std::optional<storage::StoredPoint>> get(const PointId& id) const override { return store_.get(id); }
-  Result<std::vector<std::optional<storage::StoredPoint>>> get_many(std::span<const PointId> ids) const override {
-    return store_.get_many(ids);
-  }
-  Result<void> scan(const std::optional<PointId>& after,
-                    const std::function<bool(storage::StoredPoint&&)>& visit) const override {
-    return store_.scan(after, visit);
-  }
-  storage::SequenceNumber applied_sequence() const override { return store_.applied_sequence(); }
-
- private:
-  testing::MemoryShardStore store_;
 };
 
 TEST(ShardWrite, AFullDiskFailsTheUpsertsOfAGroupAndNotItsDeletes) {
@@ -274,22 +253,12 @@ TEST(ShardWrite, AFullDiskFailsTheUpsertsOfAGroupAndNotItsDeletes) {
 }
 
 /// Cannot read point 1.
-class DamagedStore final : public storage::ShardStore {
+class DamagedStore final : public ForwardingStore {
  public:
-  Result<void> write(std::span<const storage::StoredWrite> writes) override { return store_.write(writes); }
-  Result<std::optional<storage::StoredPoint>> get(const PointId& id) const override { return store_.get(id); }
   Result<std::vector<std::optional<storage::StoredPoint>>> get_many(std::span<const PointId> ids) const override {
     if (std::find(ids.begin(), ids.end(), PointId(1)) != ids.end()) return Error{ErrorType::kInternal, "damaged"};
-    return store_.get_many(ids);
+    return ForwardingStore::get_many(ids);
   }
-  Result<void> scan(const std::optional<PointId>& after,
-                    const std::function<bool(storage::StoredPoint&&)>& visit) const override {
-    return store_.scan(after, visit);
-  }
-  storage::SequenceNumber applied_sequence() const override { return store_.applied_sequence(); }
-
- private:
-  testing::MemoryShardStore store_;
 };
 
 TEST(ShardWrite, APointThatCannotBeReadFailsOnlyTheCallThatNeedsIt) {
