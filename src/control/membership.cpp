@@ -39,7 +39,6 @@ class MembershipImpl final : public Membership {
   void stop() override;
   bool lease_valid() const override { return state_.lease.valid(); }
   std::vector<std::string> problems() const override;
-  std::optional<std::chrono::milliseconds> silence(const NodeId& node) const override;
   std::vector<ListedServer> missing() const override { return discovery_.missing(); }
   std::map<NodeId, MemberContact> contacts() const override;
   Result<peer::Hello> ask(const NodeId& node) override;
@@ -185,11 +184,6 @@ std::vector<std::string> MembershipImpl::problems() const {
     lines.emplace_back("no lease: this node cannot reach the leader of the metadata");
   }
   return lines;
-}
-
-std::optional<std::chrono::milliseconds> MembershipImpl::silence(const NodeId& node) const {
-  if (!leading()) return std::nullopt;
-  return std::chrono::duration_cast<std::chrono::milliseconds>(state_.liveness.silence(node));
 }
 
 std::map<NodeId, MemberContact> MembershipImpl::contacts() const {

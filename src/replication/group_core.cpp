@@ -278,14 +278,6 @@ Result<void> GroupCore::readable(ReadConsistency consistency) const {
   return {};
 }
 
-Result<void> GroupCore::wait_applied(std::uint64_t sequence, milliseconds timeout) const {
-  Lock lock(mutex_);
-  changed_.wait_for(lock, timeout, [&] { return stopping_ || applied_ >= sequence; });
-  if (applied_ >= sequence) return {};
-  return Error{ErrorType::kTimeout, fmt::format("shard {} on node '{}' has not applied {} yet", identity_.shard.value(),
-                                                identity_.node.value(), sequence)};
-}
-
 peer::CopyStatus GroupCore::status() const {
   const Lock lock(mutex_);
   peer::CopyStatus status;

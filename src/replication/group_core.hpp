@@ -35,7 +35,6 @@ class GroupCore final : public ReplicaGroup, public std::enable_shared_from_this
   void checkpoint_failed() override;
   Result<void> send_checkpoint(std::uint64_t term, peer::CheckpointSink& sink) override;
   Result<void> readable(ReadConsistency consistency) const override;
-  Result<void> wait_applied(std::uint64_t sequence, milliseconds timeout) const override;
   Result<void> hand_over(milliseconds timeout) override;
   void resume() override;
   peer::CopyStatus status() const override;

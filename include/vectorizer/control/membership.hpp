@@ -81,8 +81,6 @@ class Membership : public peer::MembershipPeer {
   virtual bool lease_valid() const = 0;
   /// What is missing before this node serves everything, one line each; empty when nothing is.
   virtual std::vector<std::string> problems() const = 0;
-  /// When a node beat last, as the leader of the metadata knows it; nothing elsewhere.
-  virtual std::optional<std::chrono::milliseconds> silence(const NodeId& node) const = 0;
   /// Servers that are configured and have not joined yet.
   virtual std::vector<ListedServer> missing() const = 0;
   /// What is known of the members beside the metadata; a node that nobody has heard of since this one started is

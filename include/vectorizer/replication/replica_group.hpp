@@ -151,8 +151,6 @@ class ReplicaGroup {
   virtual Result<void> send_checkpoint(std::uint64_t term, peer::CheckpointSink& sink) = 0;
 
   virtual Result<void> readable(ReadConsistency consistency) const = 0;
-  /// Until this copy has applied `sequence`; kTimeout.
-  virtual Result<void> wait_applied(std::uint64_t sequence, milliseconds timeout) const = 0;
 
   /// Before a planned change of the primary: refuses new writes, waits until nothing is pending, stops serving. Undone
   /// by the next term only, or by resume().

@@ -126,7 +126,7 @@ class MembershipTest : public ::testing::Test {
         const auto name = each->member->metadata().leader();
         if (name.value().empty()) continue;
         const int number = name.value().back() - '0';
-        if (process(number).member && process(number).member->silence(name)) found = number;
+        if (process(number).member && process(number).member->metadata().leader() == name) found = number;
       }
       return found != 0;
     });
