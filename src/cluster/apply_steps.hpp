@@ -26,4 +26,8 @@ Result<void> step(ClusterMetadata& next, const BumpIsr& command);
 Result<void> step(ClusterMetadata& next, const AllocateStale& command);
 Result<void> step(ClusterMetadata& next, const AllocateEmpty& command);
 
+Result<void> step(ClusterMetadata& next, const StartMoves& command);
+Result<void> step(ClusterMetadata& next, const CancelMove& command);
+Result<void> step(ClusterMetadata& next, const EndMove& command);
+
 }  // namespace vectorizer::cluster

@@ -34,6 +34,13 @@ bool ClusterMetadata::live(const CopyRecord& copy) const {
   return status == NodeStatus::kActive || status == NodeStatus::kDraining;
 }
 
+const MigrationRecord* ClusterMetadata::migration_of(const ShardId& shard) const {
+  for (const auto& [id, migration] : migrations) {
+    if (migration.move.shard == shard && !migration.ended()) return &migration;
+  }
+  return nullptr;
+}
+
 std::shared_ptr<const HashRing> make_shard_ring(const ShardingConfig& sharding) {
   using Shape = std::pair<std::uint32_t, std::uint32_t>;
   // A ring depends on nothing else, costs up to 16 MB and a second to make, and most collections have the same shape.

@@ -17,9 +17,10 @@ constexpr int kVersion = 1;
 
 // By position in MetadataCommand.
 constexpr std::array<std::string_view, std::variant_size_v<MetadataCommand>> kNames{
-    "upsert_node",     "create_collection", "alter_collection", "drop_collection", "open_copy",     "init_cluster",
-    "set_node_status", "remove_node",       "formed",           "promote",         "shrink_isr",    "grow_isr",
-    "allocate_copy",   "drop_copy",         "bump_isr",         "allocate_stale",  "allocate_empty"};
+    "upsert_node",    "create_collection", "alter_collection", "drop_collection", "open_copy",
+    "init_cluster",   "set_node_status",   "remove_node",      "formed",          "promote",
+    "shrink_isr",     "grow_isr",          "allocate_copy",    "drop_copy",       "bump_isr",
+    "allocate_stale", "allocate_empty",    "start_moves",      "cancel_move",     "end_move"};
 
 std::string text_at(const json& object, const char* key) {
   return object.at(key).get<std::string>();
@@ -62,6 +63,20 @@ json members(const RemoveNode& command) {
 }
 json members(const Formed&) {
   return json::object();
+}
+json members(const StartMoves& command) {
+  json moves = json::array();
+  for (const auto& move : command.moves) moves.push_back(to_json(move));
+  return {{"moves", std::move(moves)}, {"cause", move_cause_name(command.cause)}, {"at_ms", command.at_ms}};
+}
+json members(const CancelMove& command) {
+  return {{"id", command.id}};
+}
+json members(const EndMove& command) {
+  return {{"id", command.id},
+          {"outcome", move_state_name(command.outcome)},
+          {"note", command.note},
+          {"at_ms", command.at_ms}};
 }
 template <OnShard Command>
 json members(const Command& command) {
@@ -110,6 +125,23 @@ Result<void> read(const json& object, RemoveNode& command) {
   return {};
 }
 Result<void> read(const json&, Formed&) {
+  return {};
+}
+Result<void> read(const json& object, StartMoves& command) {
+  for (const auto& item : array_at(object, "moves")) command.moves.push_back(move_from_json(item));
+  command.cause = choice_of(object.at("cause"), move_cause_from_name);
+  command.at_ms = integer_of<std::int64_t>(object.at("at_ms"));
+  return {};
+}
+Result<void> read(const json& object, CancelMove& command) {
+  command.id = number_at(object, "id");
+  return {};
+}
+Result<void> read(const json& object, EndMove& command) {
+  command.id = number_at(object, "id");
+  command.outcome = choice_of(object.at("outcome"), move_state_from_name);
+  command.note = text_at(object, "note");
+  command.at_ms = integer_of<std::int64_t>(object.at("at_ms"));
   return {};
 }
 template <OnShard Command>

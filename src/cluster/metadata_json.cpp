@@ -24,16 +24,18 @@ CopyRecord copy_from_json(const json& object) {
 }  // namespace
 
 json to_json(const NodeRecord& node) {
-  return {{"id", node.id.value()},
-          {"address", node.address},
-          {"grpc_port", node.grpc_port},
-          {"rest_port", node.rest_port},
-          {"uuid", node.uuid},
-          {"raft_id", node.raft_id},
-          {"status", node_status_name(node.status)},
-          {"boot_epoch", node.boot_epoch},
-          {"boot_nonce", node.boot_nonce},
-          {"version", node.version}};
+  json object{{"id", node.id.value()},
+              {"address", node.address},
+              {"grpc_port", node.grpc_port},
+              {"rest_port", node.rest_port},
+              {"uuid", node.uuid},
+              {"raft_id", node.raft_id},
+              {"status", node_status_name(node.status)},
+              {"boot_epoch", node.boot_epoch},
+              {"boot_nonce", node.boot_nonce},
+              {"version", node.version}};
+  if (!node.problem.empty()) object["problem"] = node.problem;
+  return object;
 }
 
 json to_json(const ShardPlacement& placement) {
@@ -58,6 +60,37 @@ json to_json(const CollectionRecord& record) {
           {"shards", std::move(shards)}};
 }
 
+json to_json(const PlannedMove& move) {
+  return {{"shard", move.shard.value()}, {"from", move.from.value()}, {"to", move.to.value()}, {"lead", move.lead}};
+}
+
+json to_json(const MigrationRecord& migration) {
+  return {{"id", migration.id},
+          {"move", to_json(migration.move)},
+          {"cause", move_cause_name(migration.cause)},
+          {"state", move_state_name(migration.state)},
+          {"started_at_ms", migration.started_at_ms},
+          {"ended_at_ms", migration.ended_at_ms},
+          {"note", migration.note}};
+}
+
+PlannedMove move_from_json(const json& object) {
+  return {ShardId(integer_of<std::uint64_t>(object.at("shard"))), NodeId(object.at("from").get<std::string>()),
+          NodeId(object.at("to").get<std::string>()), object.at("lead").get<bool>()};
+}
+
+MigrationRecord migration_from_json(const json& object) {
+  MigrationRecord migration;
+  migration.id = integer_of<std::uint64_t>(object.at("id"));
+  migration.move = move_from_json(object.at("move"));
+  migration.cause = choice_of(object.at("cause"), move_cause_from_name);
+  migration.state = choice_of(object.at("state"), move_state_from_name);
+  migration.started_at_ms = integer_of<std::int64_t>(object.at("started_at_ms"));
+  migration.ended_at_ms = integer_of<std::int64_t>(object.at("ended_at_ms"));
+  migration.note = object.at("note").get<std::string>();
+  return migration;
+}
+
 NodeRecord node_from_json(const json& object) {
   NodeRecord node;
   node.id = NodeId(object.at("id").get<std::string>());
@@ -71,6 +104,7 @@ NodeRecord node_from_json(const json& object) {
   node.boot_epoch = integer_of<std::uint64_t>(object.at("boot_epoch"));
   node.boot_nonce = integer_of<std::uint64_t>(object.at("boot_nonce"));
   node.version = object.at("version").get<std::string>();
+  if (object.contains("problem")) node.problem = object.at("problem").get<std::string>();
   return node;
 }
 
@@ -116,14 +150,20 @@ Result<CollectionRecord> collection_from_json(const json& object) {
 json head_to_json(const ClusterMetadata& metadata) {
   json nodes = json::array();
   for (const auto& [id, node] : metadata.nodes) nodes.push_back(to_json(node));
-  return {{"format", kMetadataFormat},
-          {"epoch", metadata.epoch},
-          {"next_shard_id", metadata.next_shard_id},
-          {"next_copy_id", metadata.next_copy_id},
-          {"cluster_id", metadata.cluster_id},
-          {"expected_nodes", metadata.expected_nodes},
-          {"formed", metadata.formed},
-          {"nodes", std::move(nodes)}};
+  json object{{"format", kMetadataFormat},
+              {"epoch", metadata.epoch},
+              {"next_shard_id", metadata.next_shard_id},
+              {"next_copy_id", metadata.next_copy_id},
+              {"cluster_id", metadata.cluster_id},
+              {"expected_nodes", metadata.expected_nodes},
+              {"formed", metadata.formed},
+              {"nodes", std::move(nodes)}};
+  // A cluster that has never moved anything is written as before there were moves.
+  if (metadata.next_migration_id == 1) return object;
+  object["next_migration_id"] = metadata.next_migration_id;
+  auto& migrations = object["migrations"] = json::array();
+  for (const auto& [id, migration] : metadata.migrations) migrations.push_back(to_json(migration));
+  return object;
 }
 
 void read_head(const json& object, ClusterMetadata& metadata) {
@@ -138,6 +178,12 @@ void read_head(const json& object, ClusterMetadata& metadata) {
   metadata.cluster_id = object.at("cluster_id").get<std::string>();
   metadata.expected_nodes = integer_of<std::uint32_t>(object.at("expected_nodes"));
   metadata.formed = object.at("formed").get<bool>();
+  if (!object.contains("next_migration_id")) return;
+  metadata.next_migration_id = integer_of<std::uint64_t>(object.at("next_migration_id"));
+  for (const auto& item : array_at(object, "migrations")) {
+    auto migration = migration_from_json(item);
+    metadata.migrations.emplace(migration.id, std::move(migration));
+  }
 }
 
 void add_placement(ClusterMetadata& metadata, ShardPlacement placement) {

@@ -13,11 +13,15 @@ inline constexpr int kMetadataFormat = 2;
 nlohmann::json to_json(const NodeRecord& node);
 nlohmann::json to_json(const ShardPlacement& placement);
 nlohmann::json to_json(const CollectionRecord& record);
+nlohmann::json to_json(const PlannedMove& move);
+nlohmann::json to_json(const MigrationRecord& migration);
 
 NodeRecord node_from_json(const nlohmann::json& object);
 /// min_in_sync is left to the collection.
 ShardPlacement placement_from_json(const nlohmann::json& object);
 Result<CollectionRecord> collection_from_json(const nlohmann::json& object);
+PlannedMove move_from_json(const nlohmann::json& object);
+MigrationRecord migration_from_json(const nlohmann::json& object);
 
 /// Everything but collections and placements.
 nlohmann::json head_to_json(const ClusterMetadata& metadata);

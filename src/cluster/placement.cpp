@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cassert>
+#include <memory>
+#include <mutex>
 #include <string>
 
 #include "spread.hpp"
@@ -14,16 +16,29 @@ namespace {
 constexpr std::uint32_t kVirtualNodesPerNode = 100;
 constexpr std::uint32_t kDefaultCopies = 2;
 
+/// The ring of these nodes. The last one is kept: a plan asks for the same one for each collection.
+std::shared_ptr<const HashRing> node_ring(std::vector<std::string> labels) {
+  static std::mutex mutex;
+  static std::vector<std::string> last_labels;
+  static std::shared_ptr<const HashRing> last;
+
+  const std::lock_guard lock(mutex);
+  if (last == nullptr || last_labels != labels) {
+    last = std::make_shared<const HashRing>(labels, kVirtualNodesPerNode);
+    last_labels = std::move(labels);
+  }
+  return last;
+}
+
 /// The nodes of a cluster by position, and which a shard prefers.
 class Candidates {
  public:
-  explicit Candidates(std::vector<NodeId> nodes)
-      : nodes_(std::move(nodes)), ring_(labels(nodes_), kVirtualNodesPerNode) {}
+  explicit Candidates(std::vector<NodeId> nodes) : nodes_(std::move(nodes)), ring_(node_ring(labels(nodes_))) {}
 
   const std::vector<NodeId>& nodes() const { return nodes_; }
   std::vector<std::size_t> preference(const std::string& collection, std::size_t shard) const {
     const auto key = collection + '/' + std::to_string(shard);
-    return ring_.owners(XXH3_64bits(key.data(), key.size()), nodes_.size());
+    return ring_->owners(XXH3_64bits(key.data(), key.size()), nodes_.size());
   }
   std::vector<NodeId> named(const std::vector<std::size_t>& positions) const {
     std::vector<NodeId> named;
@@ -39,7 +54,7 @@ class Candidates {
   }
 
   std::vector<NodeId> nodes_;
-  HashRing ring_;
+  std::shared_ptr<const HashRing> ring_;
 };
 
 /// The copies of a shard that may stay where they are, the primary's first.

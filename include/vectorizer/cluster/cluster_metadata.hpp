@@ -10,6 +10,7 @@
 
 #include "vectorizer/base/result.hpp"
 #include "vectorizer/cluster/hash_ring.hpp"
+#include "vectorizer/cluster/migration_record.hpp"
 #include "vectorizer/cluster/node_record.hpp"
 #include "vectorizer/cluster/shard_placement.hpp"
 #include "vectorizer/model/collection_config.hpp"
@@ -32,12 +33,14 @@ struct ClusterMetadata {
   std::uint64_t epoch = 0;
   std::uint64_t next_shard_id = 0;
   std::uint64_t next_copy_id = 1;
+  std::uint64_t next_migration_id = 1;
   std::string cluster_id;            ///< empty for a single node
   std::uint32_t expected_nodes = 0;  ///< that must have joined before it is formed; 0 for a single node
   bool formed = false;               ///< set once, for ever
   std::map<NodeId, NodeRecord> nodes;
   std::map<std::string, CollectionRecord, std::less<>> collections;
   std::map<ShardId, ShardPlacement> placements;
+  std::map<std::uint64_t, MigrationRecord> migrations;  ///< all that run, and the last that have ended
 
   const CollectionRecord* find(std::string_view collection) const;
   /// A cluster that is not complete yet: changes by clients wait.
@@ -48,6 +51,8 @@ struct ClusterMetadata {
   bool present(const CopyRecord& copy) const;
   /// `present`, on a node that is active or draining.
   bool live(const CopyRecord& copy) const;
+  /// The move of a shard that is being made; those after it wait. Null for none.
+  const MigrationRecord* migration_of(const ShardId& shard) const;
 };
 
 /// The ring that sends points to the `shard_count` shards of a collection. Equal configurations share one.

@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 #include "vectorizer/base/result.hpp"
 #include "vectorizer/cluster/cluster_metadata.hpp"
@@ -129,9 +130,30 @@ struct AllocateEmpty {
   NodeId node;
 };
 
-using MetadataCommand = std::variant<UpsertNode, CreateCollection, AlterCollection, DropCollection, OpenCopy,
-                                     InitCluster, SetNodeStatus, RemoveNode, Formed, Promote, ShrinkIsr, GrowIsr,
-                                     AllocateCopy, DropCopy, BumpIsr, AllocateStale, AllocateEmpty>;
+// Moves of copies between nodes. The record says what is wanted; the copies themselves change by the commands above.
+
+/// Records moves, in the order in which they are to be made; all of them, or none.
+struct StartMoves {
+  std::vector<PlannedMove> moves;
+  MoveCause cause = MoveCause::kRebalance;
+  std::int64_t at_ms = 0;
+};
+/// What a move has made is to be taken back. Refused once the target has taken over.
+struct CancelMove {
+  std::uint64_t id = 0;
+};
+/// A move is kDone, kFailed or kCancelled.
+struct EndMove {
+  std::uint64_t id = 0;
+  MoveState outcome = MoveState::kDone;
+  std::string note;
+  std::int64_t at_ms = 0;
+};
+
+using MetadataCommand =
+    std::variant<UpsertNode, CreateCollection, AlterCollection, DropCollection, OpenCopy, InitCluster, SetNodeStatus,
+                 RemoveNode, Formed, Promote, ShrinkIsr, GrowIsr, AllocateCopy, DropCopy, BumpIsr, AllocateStale,
+                 AllocateEmpty, StartMoves, CancelMove, EndMove>;
 
 /// The whole control plane as one pure function: the metadata after `command`, or why it is refused.
 Result<ClusterMetadata> apply(const ClusterMetadata& metadata, const MetadataCommand& command);

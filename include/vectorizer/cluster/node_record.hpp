@@ -30,6 +30,7 @@ struct NodeRecord {
   std::uint64_t boot_epoch = 0;
   std::uint64_t boot_nonce = 0;  ///< of its last start that the leader has seen
   std::string version;
+  std::string problem;  ///< why a node that was added has not joined yet
   friend bool operator==(const NodeRecord&, const NodeRecord&) = default;
 };
 

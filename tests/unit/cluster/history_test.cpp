@@ -72,6 +72,26 @@ AlterCollection alter_of(const HistoryLine& line, const ClusterMetadata& metadat
   return command;
 }
 
+std::string describe(const MigrationRecord& migration) {
+  const auto& move = migration.move;
+  return fmt::format("move {} shard={} {} -> {}{} {} {}{}", migration.id, move.shard.value(), move.from.value(),
+                     move.to.value(), move.lead ? " lead" : "", move_cause_name(migration.cause),
+                     move_state_name(migration.state), migration.note.empty() ? "" : ": " + migration.note);
+}
+
+StartMoves moves_of(const HistoryLine& line) {
+  StartMoves command;
+  command.cause = line.text("cause") == "drain" ? MoveCause::kDrain : MoveCause::kRebalance;
+  command.at_ms = 1;
+  // One move of each shard of the list.
+  std::istringstream shards(line.text("shards"));
+  for (std::string shard; std::getline(shards, shard, ',');) {
+    command.moves.push_back(
+        {ShardId(std::stoull(shard)), NodeId(line.text("from")), NodeId(line.text("to")), line.text("lead") == "yes"});
+  }
+  return command;
+}
+
 }  // namespace
 
 HistoryLine HistoryLine::parse(std::string_view text) {
@@ -134,12 +154,21 @@ MetadataCommand History::command_of(const HistoryLine& line) const {
   if (line.verb == "bump") return on_shard<BumpIsr>(line, metadata_);
   if (line.verb == "allocate-stale") return on_shard<AllocateStale>(line, metadata_);
   if (line.verb == "allocate-empty") return on_shard<AllocateEmpty>(line, metadata_);
+  if (line.verb == "move") return moves_of(line);
+  if (line.verb == "cancel-move") return CancelMove{line.number("id")};
+  if (line.verb == "end-move") {
+    return EndMove{line.number("id"), *move_state_from_name(line.text("outcome")), line.text("note"), 2};
+  }
   ADD_FAILURE() << "no such verb: " << line.verb;
   return Formed{};
 }
 
 std::string History::show(const HistoryLine& line) const {
   std::string text;
+  if (line.verb == "move" || line.verb.ends_with("-move") || line.name == "moves") {
+    for (const auto& [id, migration] : metadata_.migrations) text += describe(migration) + "\n";
+    return text;
+  }
   if (line.values.count("shard") != 0) {
     const auto found = metadata_.placements.find(ShardId(line.number("shard")));
     return found == metadata_.placements.end() ? "" : describe(found->second) + "\n";
@@ -175,6 +204,7 @@ std::string History::run(const HistoryLine& line) {
   if (!stored) return "the state does not survive its encoding: " + stored.error().message + "\n";
   EXPECT_EQ(stored->placements, next->placements);
   EXPECT_EQ(stored->nodes, next->nodes);
+  EXPECT_EQ(stored->migrations, next->migrations);
   EXPECT_EQ(metadata_digest(*stored), metadata_digest(*next));
   metadata_ = std::move(*next);
   return "ok\n" + show(line);
