@@ -1,15 +1,13 @@
 #include "import_state.hpp"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
-#include <cerrno>
-#include <cstring>
 #include <fstream>
 #include <iterator>
 #include <nlohmann/json.hpp>
 #include <system_error>
+
+#include "vectorizer/base/durable_file.hpp"
 
 namespace vectorizer::client {
 namespace {
@@ -36,17 +34,6 @@ std::optional<ImportState> parse_state(const std::string& text) {
   } catch (const nlohmann::json::exception&) {
     return std::nullopt;
   }
-}
-
-Result<void> write_synced(const std::filesystem::path& path, const std::string& text) {
-  const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-  if (file < 0) return state_error(path, fmt::format("cannot write: {}", std::strerror(errno)));
-  const auto written = ::write(file, text.data(), text.size());
-  const bool good = written == static_cast<ssize_t>(text.size()) && ::fsync(file) == 0;
-  const int cause = errno;
-  ::close(file);
-  if (!good) return state_error(path, fmt::format("cannot write: {}", std::strerror(cause)));
-  return {};
 }
 
 }  // namespace
@@ -101,14 +88,7 @@ Result<void> save_state(const std::filesystem::path& path, const ImportState& st
                                {"collection", state.collection},
                                {"id_offset", state.id_offset},
                                {"rows", state.rows}};
-  auto partial = path;
-  partial += ".partial";
-  const auto text = json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
-  RETURN_IF_ERROR(write_synced(partial, text));
-  std::error_code failed;
-  std::filesystem::rename(partial, path, failed);
-  if (failed) return state_error(path, "cannot write: " + failed.message());
-  return {};
+  return replace_file(path, json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
 }
 
 }  // namespace vectorizer::client

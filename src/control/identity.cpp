@@ -10,8 +10,8 @@
 #include <optional>
 #include <system_error>
 
-#include "durable_file.hpp"
 #include "random_bits.hpp"
+#include "vectorizer/base/durable_file.hpp"
 
 namespace vectorizer::control {
 namespace {

@@ -26,27 +26,10 @@ Error io_error(const char* what, const std::filesystem::path& file) {
   return {type, std::string("cannot ") + what + " index file " + file.string() + ": " + std::strerror(errno)};
 }
 
-bool sync_directory(const std::filesystem::path& directory) {
-  const int descriptor = open(directory.empty() ? "." : directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (descriptor < 0) return false;
-  const bool synced = fsync(descriptor) == 0;
-  close(descriptor);
-  return synced;
-}
-
 }  // namespace
 
-FileWriter::FileWriter(std::filesystem::path file)
-    : file_(std::move(file)), temporary_(file_.string() + ".tmp"), hash_(new_hash()) {
+FileWriter::FileWriter(const std::filesystem::path& file) : file_(file), hash_(new_hash()) {
   buffer_.reserve(kBuffer);
-  descriptor_ = open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-  if (descriptor_ < 0) fail("create");
-}
-
-FileWriter::~FileWriter() {
-  if (descriptor_ < 0) return;
-  close(descriptor_);
-  unlink(temporary_.c_str());  // not committed
 }
 
 void FileWriter::write(const void* data, std::size_t size) {
@@ -63,14 +46,7 @@ void FileWriter::write(const void* data, std::size_t size) {
 
 void FileWriter::flush() {
   XXH3_64bits_update(hash_.get(), buffer_.data(), buffer_.size());
-  for (std::size_t done = 0; state_ && done < buffer_.size();) {
-    const ssize_t wrote = ::write(descriptor_, buffer_.data() + done, buffer_.size() - done);
-    if (wrote >= 0) {
-      done += static_cast<std::size_t>(wrote);
-    } else if (errno != EINTR) {
-      fail("write");
-    }
-  }
+  if (state_) state_ = file_.write({reinterpret_cast<const char*>(buffer_.data()), buffer_.size()});
   buffer_.clear();
 }
 
@@ -80,16 +56,7 @@ Result<void> FileWriter::commit() {
   write_value(checksum);
   flush();
   if (!state_) return state_;
-  if (fsync(descriptor_) != 0) fail("sync");
-  if (state_ && rename(temporary_.c_str(), file_.c_str()) != 0) fail("rename");
-  if (!state_) return state_;
-  close(std::exchange(descriptor_, -1));
-  if (!sync_directory(file_.parent_path())) fail("sync the directory of");
-  return state_;
-}
-
-void FileWriter::fail(const char* what) {
-  if (state_) state_ = io_error(what, file_);
+  return file_.commit();
 }
 
 Result<std::unique_ptr<FileReader>> FileReader::open(const std::filesystem::path& file) {

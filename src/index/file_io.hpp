@@ -8,6 +8,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "vectorizer/base/durable_file.hpp"
 #include "vectorizer/base/result.hpp"
 
 namespace vectorizer::index {
@@ -17,12 +18,10 @@ struct HashStateFree {
 };
 using HashState = std::unique_ptr<XXH3_state_t, HashStateFree>;
 
-/// Writes a file that appears under its name whole or not at all, and ends in the XXH3 of what precedes. Errors are
-/// kept until `commit`.
+/// Writes a durable file that ends in the XXH3 of what precedes. Errors are kept until `commit`.
 class FileWriter {
  public:
-  explicit FileWriter(std::filesystem::path file);
-  ~FileWriter();
+  explicit FileWriter(const std::filesystem::path& file);
   FileWriter(const FileWriter&) = delete;
   FileWriter& operator=(const FileWriter&) = delete;
 
@@ -32,16 +31,13 @@ class FileWriter {
     static_assert(std::is_trivially_copyable_v<T>);
     write(&value, sizeof value);
   }
-  /// Appends the checksum, syncs, renames and syncs the directory.
+  /// Appends the checksum; then the file is in its place.
   Result<void> commit();
 
  private:
   void flush();
-  void fail(const char* what);
 
-  const std::filesystem::path file_;
-  const std::filesystem::path temporary_;
-  int descriptor_ = -1;
+  DurableFile file_;
   std::vector<std::byte> buffer_;
   HashState hash_;
   Result<void> state_;

@@ -1,69 +1,19 @@
 #include "vectorizer/replication/checkpoint_receiver.hpp"
 
-#include <fcntl.h>
-#include <fmt/format.h>
-#include <unistd.h>
-
 #include <optional>
-#include <system_error>
 #include <utility>
 #include <vector>
 
+#include "vectorizer/base/durable_file.hpp"
 #include "vectorizer/storage/log_encoding.hpp"
 
 namespace vectorizer::replication {
 namespace {
 
-/// The file of the saved index while it comes in; takes its place only when it is complete and on the disk.
-class IncomingFile {
- public:
-  explicit IncomingFile(std::filesystem::path place) : place_(std::move(place)), part_(place_.string() + ".part") {}
-  ~IncomingFile() {
-    if (descriptor_ >= 0) ::close(descriptor_);
-    std::error_code ignored;
-    std::filesystem::remove(part_, ignored);
-  }
-  IncomingFile(const IncomingFile&) = delete;
-  IncomingFile& operator=(const IncomingFile&) = delete;
-
-  Result<void> append(std::string_view bytes) {
-    if (descriptor_ < 0) descriptor_ = ::open(part_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    if (descriptor_ < 0) return failure("create");
-    while (!bytes.empty()) {
-      const ssize_t written = ::write(descriptor_, bytes.data(), bytes.size());
-      if (written < 0 && errno == EINTR) continue;
-      if (written <= 0) return failure("write");
-      bytes.remove_prefix(static_cast<std::size_t>(written));
-      size_ += static_cast<std::uint64_t>(written);
-    }
-    return {};
-  }
-  std::uint64_t size() const { return size_; }
-  Result<void> finish() {
-    if (descriptor_ < 0) return {};
-    if (::fsync(descriptor_) != 0) return failure("sync");
-    std::error_code error;
-    std::filesystem::rename(part_, place_, error);
-    if (error) return Error{ErrorType::kInternal, fmt::format("cannot rename {}: {}", part_.string(), error.message())};
-    return {};
-  }
-
- private:
-  Error failure(std::string_view doing) const {
-    return Error{ErrorType::kInternal, fmt::format("cannot {} {}: {}", doing, part_.string(),
-                                                   std::error_code(errno, std::generic_category()).message())};
-  }
-
-  const std::filesystem::path place_;
-  const std::filesystem::path part_;
-  int descriptor_ = -1;
-  std::uint64_t size_ = 0;
-};
-
 class Receiver final : public peer::CheckpointSink {
  public:
   explicit Receiver(const CheckpointTarget& target)
-      : points_(target.database->open_logged_store(target.number)), index_(target.index_file) {}
+      : points_(target.database->open_logged_store(target.number)), index_file_(target.index_file) {}
 
   Result<void> header(const peer::CheckpointHeader& header) override {
     if (header_) return Error{ErrorType::kInternal, "a checkpoint began twice"};
@@ -71,7 +21,7 @@ class Receiver final : public peer::CheckpointSink {
     return {};
   }
   Result<void> points(std::string bytes) override {
-    if (!header_ || index_.size() > 0) return Error{ErrorType::kInternal, "a checkpoint came out of order"};
+    if (!header_ || index_) return Error{ErrorType::kInternal, "a checkpoint came out of order"};
     ASSIGN_OR_RETURN(auto points, storage::slice_points(bytes));
     std::vector<storage::StoredWrite> writes;
     writes.reserve(points.size());
@@ -84,23 +34,27 @@ class Receiver final : public peer::CheckpointSink {
     return points_->write(writes);
   }
   Result<void> index(std::string bytes) override {
-    if (!header_ || index_.size() + bytes.size() > header_->index_bytes) {
+    if (!header_ || index_bytes_ + bytes.size() > header_->index_bytes) {
       return Error{ErrorType::kInternal, "a checkpoint came out of order"};
     }
-    return index_.append(bytes);
+    if (!index_) index_.emplace(index_file_);
+    index_bytes_ += bytes.size();
+    return index_->write(bytes);
   }
 
   /// Everything has come. The position.
   Result<LogPosition> finish() {
     if (!header_) return Error{ErrorType::kInternal, "a checkpoint ended before it began"};
-    if (index_.size() != header_->index_bytes) return Error{ErrorType::kInternal, "a checkpoint ended in its index"};
-    RETURN_IF_ERROR(index_.finish());
+    if (index_bytes_ != header_->index_bytes) return Error{ErrorType::kInternal, "a checkpoint ended in its index"};
+    if (index_) RETURN_IF_ERROR(index_->commit());
     return header_->at;
   }
 
  private:
   const std::unique_ptr<storage::ShardStore> points_;
-  IncomingFile index_;
+  const std::filesystem::path index_file_;
+  std::optional<DurableFile> index_;  // from its first byte
+  std::uint64_t index_bytes_ = 0;
   std::optional<peer::CheckpointHeader> header_;
 };
 

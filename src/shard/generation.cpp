@@ -6,11 +6,12 @@
 #include <string>
 #include <system_error>
 
+#include "vectorizer/base/durable_file.hpp"
+
 namespace vectorizer::shard {
 namespace {
 
 constexpr std::string_view kScratchPrefix = "scratch-";
-constexpr std::string_view kTemporarySuffix = ".tmp";  // of a saved index that was not finished
 
 }  // namespace
 
@@ -46,7 +47,7 @@ void remove_stale_scratch(const std::filesystem::path& directory) {
   for (const auto& entry : std::filesystem::directory_iterator(directory, error)) {
     std::error_code ignored;
     const std::string name = entry.path().filename().string();
-    if (name.starts_with(kScratchPrefix) || name.ends_with(kTemporarySuffix))
+    if (name.starts_with(kScratchPrefix) || name.ends_with(DurableFile::kUnfinished))
       std::filesystem::remove_all(entry.path(), ignored);
   }
 }

@@ -12,7 +12,7 @@
 
 #include "memory_streams.hpp"
 #include "raft_log.hpp"
-#include "temporary_directory.hpp"
+#include "testing/temporary_directory.hpp"
 #include "vectorizer/cluster/cluster_metadata.hpp"
 
 namespace vectorizer::testing {

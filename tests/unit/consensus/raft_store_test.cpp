@@ -8,7 +8,7 @@
 #include <fstream>
 
 #include "broken_database.hpp"
-#include "temporary_directory.hpp"
+#include "testing/temporary_directory.hpp"
 
 namespace vectorizer::consensus {
 namespace {

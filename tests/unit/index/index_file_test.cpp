@@ -45,7 +45,7 @@ TEST_F(IndexFile, LoadedAndRestoredIndexGivesTheSameAnswers) {
   const auto saved = index->save(file_, "the shard's own data");
   ASSERT_TRUE(saved);
   EXPECT_EQ(*saved, 1500U);
-  EXPECT_FALSE(std::filesystem::exists(file_.string() + ".tmp"));
+  EXPECT_FALSE(std::filesystem::exists(file_.string() + ".new"));
 
   auto loaded = load_vector_index(options_, file_);
   ASSERT_TRUE(loaded) << loaded.error().message;

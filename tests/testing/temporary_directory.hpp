@@ -7,10 +7,11 @@
 
 namespace vectorizer::testing {
 
+/// A directory of its own, removed with everything in it.
 class TemporaryDirectory {
  public:
   TemporaryDirectory() {
-    std::string name = (std::filesystem::temp_directory_path() / "vectorizer-raft-XXXXXX").string();
+    std::string name = (std::filesystem::temp_directory_path() / "vectorizer-test-XXXXXX").string();
     if (::mkdtemp(name.data()) == nullptr) std::abort();
     path_ = name;
   }
