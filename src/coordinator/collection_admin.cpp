@@ -164,8 +164,8 @@ std::set<ShardId> CollectionAdminImpl::serving(const ClusterMetadata& metadata, 
         auto* peer = peers_.find(node);
         Answer open;
         if (peer == nullptr) return open;
-        for (const auto& shard : led.at(node)) {
-          if (peer->count(shard, std::nullopt)) open.push_back(shard);
+        for (const auto& counted : peer->count(led.at(node), std::nullopt, ReadFrom())) {
+          if (counted.answer) open.push_back(counted.shard);
         }
         return open;
       });

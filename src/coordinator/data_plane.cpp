@@ -3,12 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
 #include <span>
 #include <utility>
 
 #include "fanout.hpp"
 #include "merge.hpp"
+#include "read_coordinator.hpp"
 #include "shard_routing.hpp"
 #include "vectorizer/coordinator/coordinator.hpp"
 #include "vectorizer/model/reply_size.hpp"
@@ -52,12 +52,22 @@ class DataPlaneImpl final : public DataPlane {
     return report;
   }
 
-  Result<void> check_session(const std::string& collection, const ShardPositions& session) const override;
   Result<SearchReply> search(const std::string& collection, const SearchQuery& query) const override;
   Result<std::vector<std::optional<Point>>> get(const std::string& collection, std::span<const PointId> ids,
-                                                const Projection& what) const override;
-  Result<ScrollReply> scroll(const std::string& collection, const ScrollQuery& query) const override;
-  Result<std::uint64_t> count(const std::string& collection, const std::optional<Filter>& filter) const override;
+                                                const Projection& what, const ReadFrom& from) const override {
+    ASSIGN_OR_RETURN(const auto reader, reader_of(collection));
+    return reader.get(ids, what, from);
+  }
+  Result<ScrollReply> scroll(const std::string& collection, const ScrollQuery& query,
+                             const ReadFrom& from) const override {
+    ASSIGN_OR_RETURN(const auto reader, reader_of(collection));
+    return reader.scroll(query, from);
+  }
+  Result<std::uint64_t> count(const std::string& collection, const std::optional<Filter>& filter,
+                              const ReadFrom& from) const override {
+    ASSIGN_OR_RETURN(const auto reader, reader_of(collection));
+    return reader.count(filter, from);
+  }
 
  private:
   static constexpr std::size_t kFanoutQueue = 4096;
@@ -66,6 +76,10 @@ class DataPlaneImpl final : public DataPlane {
   Result<void> ask_everybody(std::vector<Target> targets, const SearchQuery& query, Hits& hits) const;
   Result<ShardRouting> route(const std::string& collection) const {
     return ShardRouting::of(metadata_, peers_, options_.self, collection);
+  }
+  Result<ReadCoordinator> reader_of(const std::string& collection) const {
+    ASSIGN_OR_RETURN(auto routing, route(collection));
+    return ReadCoordinator(std::move(routing), lane_, options_.hedge_after);
   }
   WriteCoordinator writer(const std::string& collection) const {
     return WriteCoordinator(
@@ -85,23 +99,6 @@ class DataPlaneImpl final : public DataPlane {
   mutable Lane lane_;  // calls to other nodes
   const std::shared_ptr<WriteCounters> counters_;
 };
-
-Result<void> DataPlaneImpl::check_session(const std::string& collection, const ShardPositions& session) const {
-  ASSIGN_OR_RETURN(const auto routing, route(collection));
-  for (const auto& [shard, position] : session) {
-    if (!routing.has(shard)) continue;
-    ASSIGN_OR_RETURN(auto* peer, routing.primary(shard));
-    ASSIGN_OR_RETURN(const auto sequence, peer->sequence(shard));
-    if (position.term <= routing.term_of(shard) && position.sequence <= sequence) continue;
-    return Error{
-        ErrorType::kSessionLost,
-        fmt::format("shard {} has not what X-Session-Token says was written: it is at {} of term {}, the token "
-                    "at {} of term {}",
-                    shard.value(), sequence, routing.term_of(shard), position.sequence, position.term)}
-        .with("shard_id", shard.value());
-  }
-  return {};
-}
 
 /// What the shards of a search have answered so far.
 struct DataPlaneImpl::Hits {
@@ -157,7 +154,7 @@ Result<void> DataPlaneImpl::ask_everybody(std::vector<Target> targets, const Sea
         for (auto& leg : peer.search(asked, *own)) found.emplace_back(leg.shard, std::move(leg.hits));
         return found;
       },
-      query.deadline, options_.hedge_after);
+      query.deadline, options_.hedge_after, !query.session.empty());
   for (std::size_t i = 0; i < shards.size(); ++i) {
     RETURN_IF_ERROR(hits.take(shards[i], std::move(answers[i]), query));
   }
@@ -181,17 +178,15 @@ Result<SearchReply> DataPlaneImpl::search(const std::string& collection, const S
         .with("expected", config.dimension)
         .with("actual", query.vector.size());
   }
-  auto [targets, unreachable] = routing.targets(query.consistency);
+  auto [targets, unreachable] = routing.targets(query.consistency, !query.session.empty(), routing.collection().shards);
   SearchReply reply;
   reply.shards_total = static_cast<std::uint32_t>(routing.collection().shards.size());
   Hits hits{config.metric, {}, std::move(unreachable)};
   const std::size_t step = may_be_large(query, config.dimension, reply.shards_total) ? 1 : targets.size();
-  const bool all_here = std::all_of(targets.begin(), targets.end(), [](const Target& target) {
-    return target.candidates.size() == 1 && target.candidates.front().local;
-  });
+  const bool here = all_here(targets);
   for (std::size_t begin = 0; begin < targets.size(); begin += step) {
     const std::span<const Target> some(targets.data() + begin, std::min(step, targets.size() - begin));
-    if (all_here) {
+    if (here) {
       std::vector<ShardId> shards;
       for (const auto& target : some) shards.push_back(target.shard);
       RETURN_IF_ERROR(ask_here(*some.front().candidates.front().peer, shards, query, hits));
@@ -206,63 +201,6 @@ Result<SearchReply> DataPlaneImpl::search(const std::string& collection, const S
   }
   reply.results = merge_hits(std::move(hits.lists), config.metric, query.offset, query.limit);
   return reply;
-}
-
-Result<std::vector<std::optional<Point>>> DataPlaneImpl::get(const std::string& collection,
-                                                             std::span<const PointId> ids,
-                                                             const Projection& what) const {
-  ASSIGN_OR_RETURN(const auto routing, route(collection));
-  std::map<ShardId, std::vector<std::size_t>> by_shard;
-  for (std::size_t i = 0; i < ids.size(); ++i) by_shard[routing.shard_of(ids[i])].push_back(i);
-  std::vector<std::optional<Point>> points(ids.size());
-  ReplySize size(what.max_bytes);
-  for (const auto& [shard, positions] : by_shard) {
-    ASSIGN_OR_RETURN(auto* peer, routing.primary(shard));
-    std::vector<PointId> wanted;
-    wanted.reserve(positions.size());
-    for (const auto position : positions) wanted.push_back(ids[position]);
-    ASSIGN_OR_RETURN(auto found, peer->get(shard, wanted, what));
-    for (std::size_t i = 0; i < positions.size(); ++i) {
-      if (found[i] && !size.add(*found[i])) return size.too_large();
-      points[positions[i]] = std::move(found[i]);
-    }
-  }
-  return points;
-}
-
-Result<ScrollReply> DataPlaneImpl::scroll(const std::string& collection, const ScrollQuery& query) const {
-  ASSIGN_OR_RETURN(const auto routing, route(collection));
-  auto share = query;  // pages end early where the points are large
-  share.projection.max_bytes = query.projection.max_bytes / routing.collection().shards.size();
-  std::vector<std::vector<Point>> lists;
-  std::optional<PointId> end;  // where the first page that is not complete ends: nothing is known of what follows
-  std::size_t found = 0;
-  for (const auto& shard : routing.collection().shards) {
-    ASSIGN_OR_RETURN(auto* peer, routing.primary(shard));
-    ASSIGN_OR_RETURN(auto page, peer->scroll(shard, share));
-    if (!page.complete && !page.points.empty())
-      end = end ? std::min(*end, page.points.back().id) : page.points.back().id;
-    found += page.points.size();
-    lists.push_back(std::move(page.points));
-  }
-  ScrollReply reply;
-  reply.points = merge_points(std::move(lists), query.limit);
-  if (end) {
-    while (reply.points.back().id > *end) reply.points.pop_back();
-  }
-  if ((end || found > reply.points.size()) && !reply.points.empty()) reply.next = reply.points.back().id;
-  return reply;
-}
-
-Result<std::uint64_t> DataPlaneImpl::count(const std::string& collection, const std::optional<Filter>& filter) const {
-  ASSIGN_OR_RETURN(const auto routing, route(collection));
-  std::uint64_t total = 0;
-  for (const auto& shard : routing.collection().shards) {
-    ASSIGN_OR_RETURN(auto* peer, routing.primary(shard));
-    ASSIGN_OR_RETURN(const auto counted, peer->count(shard, filter));
-    total += counted;
-  }
-  return total;
 }
 
 }  // namespace

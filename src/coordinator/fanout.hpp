@@ -30,6 +30,8 @@ struct Target {
   std::vector<Candidate> candidates;
 };
 
+/// Whether this node alone may answer, so that nobody else needs to be asked.
+bool all_here(std::span<const Target> targets);
 /// Whether another replica may do better than the one that answered with this.
 bool another_may_answer(ErrorType type);
 
@@ -37,18 +39,20 @@ bool another_may_answer(ErrorType type);
 /// asked of its next candidate, and so is one whose node is slow (hedging, Dean and Barroso 2013: "The Tail at Scale").
 /// The first answer counts.
 ///
-/// Calls to this node run on the calling thread, to others on the lane; a call that is given up goes on there by
-/// itself, so the question must own what it refers to.
+/// Calls to this node run on the calling thread, unless they may wait; to others on the lane. A call that is given up
+/// goes on there by itself, so the question must own what it refers to.
 template <typename Answer>
 class Fanout {
  public:
   using Answers = std::vector<std::pair<ShardId, Result<Answer>>>;
   using Question = std::function<Answers(peer::Peer&, std::span<const ShardId>)>;
 
+  /// @param may_wait this node, too, may be slow with its answer
   /// @return one result per target, in their order; kTimeout where the deadline passed.
   static std::vector<Result<Answer>> ask(Lane& lane, std::vector<Target> targets, Question question,
-                                         const Deadline& deadline, std::chrono::milliseconds hedge_after) {
-    auto call = std::make_shared<Call>(lane, std::move(targets), std::move(question));
+                                         const Deadline& deadline, std::chrono::milliseconds hedge_after,
+                                         bool may_wait = false) {
+    auto call = std::make_shared<Call>(lane, std::move(targets), std::move(question), may_wait);
     call->begin();
     return call->wait(deadline, hedge_after);
   }
@@ -56,8 +60,8 @@ class Fanout {
  private:
   class Call : public std::enable_shared_from_this<Call> {
    public:
-    Call(Lane& lane, std::vector<Target> targets, Question question)
-        : lane_(lane), question_(std::move(question)), open_(targets.size()) {
+    Call(Lane& lane, std::vector<Target> targets, Question question, bool may_wait)
+        : lane_(lane), question_(std::move(question)), may_wait_(may_wait), open_(targets.size()) {
       for (auto& target : targets) {
         positions_.emplace(target.shard, states_.size());
         states_.push_back({std::move(target), 0, 0, std::nullopt, std::nullopt});
@@ -123,7 +127,7 @@ class Fanout {
       lock.unlock();
       std::vector<Group> here;
       for (auto& [node, group] : groups) {
-        if (group.candidate.local) {
+        if (group.candidate.local && !may_wait_) {
           here.push_back(std::move(group));
           continue;
         }
@@ -167,6 +171,7 @@ class Fanout {
 
     Lane& lane_;
     const Question question_;
+    const bool may_wait_;
     std::map<ShardId, std::size_t> positions_;  // constant after construction
     std::mutex mutex_;
     std::condition_variable answered_;  // open_ is 0

@@ -61,37 +61,45 @@ Result<peer::Peer*> ShardRouting::primary(const ShardId& shard) const {
   return candidate.peer;
 }
 
-ShardRouting::Targets ShardRouting::targets(Consistency consistency) const {
+std::vector<Candidate> ShardRouting::copies_of(const cluster::ShardPlacement& placement) const {
+  std::vector<Candidate> found, unhealthy;
+  const auto& copies = placement.copies;
+  for (std::size_t i = 0; i < copies.size(); ++i) {
+    const auto& copy = copies[(i + placement.shard.value()) % copies.size()];  // not always the same for everybody
+    if (copy.role != cluster::CopyRole::kInSync || !metadata_->present(copy)) continue;
+    auto* peer = peers_->find(copy.node);
+    if (peer == nullptr) continue;
+    const Candidate candidate{copy.node, peer, copy.node == self_};
+    if (candidate.local) {
+      found.insert(found.begin(), candidate);
+    } else if (metadata_->live(copy)) {
+      found.push_back(candidate);
+    } else {
+      unhealthy.push_back(candidate);
+    }
+  }
+  return found.empty() ? unhealthy : found;
+}
+
+ShardRouting::Targets ShardRouting::targets(Consistency consistency, bool session,
+                                            std::span<const ShardId> shards) const {
   Targets result;
-  for (const auto& shard : collection_->shards) {
+  for (const auto& shard : shards) {
     Target target{shard, {}};
     const auto found = metadata_->placements.find(shard);
     if (consistency == Consistency::kAny && found != metadata_->placements.end()) {
-      std::vector<Candidate> unhealthy;
-      const auto& copies = found->second.copies;
-      for (std::size_t i = 0; i < copies.size(); ++i) {
-        const auto& copy = copies[(i + shard.value()) % copies.size()];  // not always the same copy for everybody
-        if (copy.role != cluster::CopyRole::kInSync || !metadata_->present(copy)) continue;
-        auto* peer = peers_->find(copy.node);
-        if (peer == nullptr) continue;
-        const Candidate candidate{copy.node, peer, copy.node == self_};
-        if (candidate.local) {
-          target.candidates.insert(target.candidates.begin(), candidate);
-        } else if (metadata_->live(copy)) {
-          target.candidates.push_back(candidate);
-        } else {
-          unhealthy.push_back(candidate);
-        }
-      }
-      if (target.candidates.empty()) target.candidates = std::move(unhealthy);
+      target.candidates = copies_of(found->second);
     }
-    if (target.candidates.empty()) {
+    auto& candidates = target.candidates;
+    if (candidates.empty() || session) {
       auto primary = primary_candidate(shard);
-      if (!primary) {
+      if (!primary && candidates.empty()) {
         result.unreachable.emplace_back(shard, std::move(primary.error()));
         continue;
       }
-      target.candidates.push_back(*primary);
+      // With a session it comes last: the others answer if they have what the session wrote.
+      const auto is_primary = [&](const Candidate& candidate) { return primary && candidate.node == primary->node; };
+      if (primary && std::none_of(candidates.begin(), candidates.end(), is_primary)) candidates.push_back(*primary);
     }
     result.targets.push_back(std::move(target));
   }

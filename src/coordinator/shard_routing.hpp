@@ -3,6 +3,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -28,13 +29,14 @@ class ShardRouting {
   /// The peer that leads a shard; "Shard not found or not assigned" or "Failed to get client for node" otherwise.
   Result<peer::Peer*> primary(const ShardId& shard) const;
   Result<Candidate> primary_candidate(const ShardId& shard) const;
-  /// Every shard with who may answer for it, the best first: with kAny this node, then others that are active; with
-  /// kPrimary the primary. Those that nobody can be asked for go to `unreachable`.
+  /// Each of `shards` with who may answer for it, the best first: with kAny this node, then others that are active;
+  /// with kPrimary the primary. Those that nobody can be asked for go to `unreachable`.
+  /// @param session the read must see what a session wrote: where no copy has it yet, the primary has
   struct Targets {
     std::vector<Target> targets;
     std::vector<std::pair<ShardId, Error>> unreachable;
   };
-  Targets targets(Consistency consistency) const;
+  Targets targets(Consistency consistency, bool session, std::span<const ShardId> shards) const;
   std::uint64_t epoch() const { return metadata_->epoch; }
   /// One node alone: what it cannot do, nobody can.
   bool single() const { return metadata_->cluster_id.empty(); }
@@ -44,6 +46,8 @@ class ShardRouting {
                peer::PeerDirectory& peers, NodeId self)
       : metadata_(std::move(metadata)), collection_(collection), peers_(&peers), self_(std::move(self)) {}
   Error no_primary(const ShardId& shard) const;
+  /// Copies in sync, the nearest first.
+  std::vector<Candidate> copies_of(const cluster::ShardPlacement& placement) const;
 
   std::shared_ptr<const cluster::ClusterMetadata> metadata_;
   const cluster::CollectionRecord* collection_;  // inside *metadata_

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <condition_variable>
 #include <latch>
 #include <mutex>
@@ -39,6 +40,15 @@ Error unavailable(const ShardId& shard, const NodeId& node) {
       .with("node", node.value());
 }
 
+Error session_lost(const ShardId& shard, const LogPosition& here, const LogPosition& wanted) {
+  return Error{
+      ErrorType::kSessionLost,
+      fmt::format("shard {} has not what X-Session-Token says was written: it is at {} of term {}, the token at {} of "
+                  "term {}",
+                  shard.value(), here.sequence, here.term, wanted.sequence, wanted.term)}
+      .with("shard_id", shard.value());
+}
+
 class LocalNodeImpl final : public LocalNode {
  public:
   LocalNodeImpl(LocalNodeOptions options, storage::Database& database, cluster::MetadataLog& metadata,
@@ -71,25 +81,16 @@ class LocalNodeImpl final : public LocalNode {
 
   std::vector<peer::ShardWriteReply> write(std::vector<peer::ShardWrite> writes) override;
   std::vector<peer::ShardSearchReply> search(std::span<const ShardId> shards, const SearchQuery& query) override;
-  Result<std::vector<std::optional<Point>>> get(const ShardId& shard, std::span<const PointId> ids,
-                                                const Projection& what) override {
-    return read(shard, [&](const shard::Shard& found) { return found.get(ids, what); });
-  }
-  Result<std::uint64_t> sequence(const ShardId& shard) override {
-    return read(shard, [](const shard::Shard& found) -> Result<std::uint64_t> { return found.stats().sequence; });
-  }
-  Result<peer::ShardPage> scroll(const ShardId& shard, const ScrollQuery& query) override {
-    return read(shard, [&](const shard::Shard& found) -> Result<peer::ShardPage> {
-      ASSIGN_OR_RETURN(auto page, found.scroll(query));
-      return peer::ShardPage{std::move(page.points), page.complete};
-    });
-  }
-  Result<std::uint64_t> count(const ShardId& shard, const std::optional<Filter>& filter) override {
-    return read(shard, [&](const shard::Shard& found) { return found.count(filter); });
-  }
+  std::vector<peer::ShardReply<peer::ShardPoints>> get(std::span<const peer::ShardIds> wanted, const Projection& what,
+                                                       const ReadFrom& from) override;
+  std::vector<peer::ShardReply<peer::ShardPage>> scroll(std::span<const ShardId> shards, const ScrollQuery& query,
+                                                        const ReadFrom& from) override;
+  std::vector<peer::ShardReply<std::uint64_t>> count(std::span<const ShardId> shards,
+                                                     const std::optional<Filter>& filter,
+                                                     const ReadFrom& from) override;
   Result<std::vector<PointId>> matching(const ShardId& shard, const Filter& filter, const std::optional<PointId>& after,
                                         std::size_t limit) override {
-    return read(shard, [&](const shard::Shard& found) { return found.matching(filter, after, limit); });
+    return read(shard, ReadFrom(), [&](const shard::Shard& found) { return found.matching(filter, after, limit); });
   }
   Result<std::vector<peer::ShardReport>> report(std::span<const ShardId> shards) override;
   Result<peer::ShardDigest> digest(const ShardId& shard) override;
@@ -101,24 +102,35 @@ class LocalNodeImpl final : public LocalNode {
   static constexpr std::size_t kWriteQueue = 1U << 16;
   static constexpr std::chrono::milliseconds kHandOverOne{1000};
   static constexpr std::chrono::milliseconds kDigestWait{1000};
+  /// How long a read waits for a copy that lags behind its session, and how many of them may hold a thread so.
+  static constexpr std::chrono::milliseconds kSessionWait{1000};
+  static constexpr int kSessionWaiters = 4;
 
   Hosted find(const ShardId& shard) const {
     const auto copies = copies_.get();
     const auto found = copies->find(shard);
     return found == copies->end() ? nullptr : found->second;
   }
-  /// A read of what the primary has acknowledged: allowed before it, and still allowed after it.
+  /// A read of one copy: allowed before it, and, as the primary's, still allowed after it.
   template <typename Read>
-  auto read(const ShardId& shard, const Read& what) const -> decltype(what(std::declval<const shard::Shard&>())) {
+  auto read(const ShardId& shard, const ReadFrom& from, const Read& what) const
+      -> decltype(what(std::declval<const shard::Shard&>())) {
+    RETURN_IF_ERROR(from.deadline.check());
     const auto hosted = find(shard);
     if (!hosted) return unavailable(shard, options_.self);
+    if (const auto position = from.session.find(shard); position != from.session.end()) {
+      RETURN_IF_ERROR(wait_for_session(shard, *hosted, position->second, from.deadline));
+    }
     if (!hosted->group) return what(*hosted->shard);
-    RETURN_IF_ERROR(hosted->group->readable(replication::ReadConsistency::kPrimary));
+    const bool primary = from.consistency == Consistency::kPrimary;
+    const auto consistency = primary ? replication::ReadConsistency::kPrimary : replication::ReadConsistency::kAny;
+    RETURN_IF_ERROR(hosted->group->readable(consistency));
     auto result = what(*hosted->shard);
-    RETURN_IF_ERROR(hosted->group->readable(replication::ReadConsistency::kPrimary));
+    if (primary) RETURN_IF_ERROR(hosted->group->readable(consistency));
     return result;
   }
-  Result<std::vector<ScoredPoint>> search_one(const ShardId& shard, const SearchQuery& query) const;
+  Result<void> wait_for_session(const ShardId& shard, const HostedCopy& hosted, const LogPosition& position,
+                                const Deadline& deadline) const;
   peer::ShardWriteReply write_one(const peer::ShardWrite& write);
 
   bool hand_over_one(const ShardId& shard, const HostedCopy& hosted, std::chrono::milliseconds timeout);
@@ -166,6 +178,8 @@ class LocalNodeImpl final : public LocalNode {
   std::mutex digest_mutex_;
   std::condition_variable digest_ended_;  // digesting_ was cleared
   bool digesting_ = false;                // guarded by digest_mutex_: a copy is being read for its digest
+
+  mutable std::atomic<int> session_waiters_ = 0;
 
   Published<HostedCopies> copies_;
   Published<Maintenance::Shards> shards_;
@@ -579,20 +593,62 @@ std::vector<peer::ShardWriteReply> LocalNodeImpl::write(std::vector<peer::ShardW
   return replies;
 }
 
-Result<std::vector<ScoredPoint>> LocalNodeImpl::search_one(const ShardId& shard, const SearchQuery& query) const {
-  const auto hosted = find(shard);
-  if (!hosted) return unavailable(shard, options_.self);
-  if (query.consistency == Consistency::kPrimary) {
-    return read(shard, [&](const shard::Shard& found) { return found.search(query); });
+Result<void> LocalNodeImpl::wait_for_session(const ShardId& shard, const HostedCopy& hosted,
+                                             const LogPosition& position, const Deadline& deadline) const {
+  if (!hosted.group) {  // the only copy: what it has is all there is
+    const auto metadata = metadata_.current();
+    const auto placement = metadata->placements.find(shard);
+    const std::uint64_t term = placement == metadata->placements.end() ? 0 : placement->second.term;
+    const std::uint64_t sequence = hosted.shard->stats().sequence;
+    if (position.term <= term && position.sequence <= sequence) return {};
+    return session_lost(shard, {.sequence = sequence, .term = term}, position);
   }
-  if (hosted->group) RETURN_IF_ERROR(hosted->group->readable(replication::ReadConsistency::kAny));
-  return hosted->shard->search(query);
+  const bool may_wait = ++session_waiters_ <= kSessionWaiters;
+  const auto left = deadline.at() - Deadline::Clock::now();
+  const auto wait = std::min<Deadline::Clock::duration>(left, may_wait ? kSessionWait : std::chrono::milliseconds(0));
+  auto seen = hosted.group->wait_applied(position, std::chrono::duration_cast<std::chrono::milliseconds>(wait));
+  --session_waiters_;
+  return seen;
 }
 
 std::vector<peer::ShardSearchReply> LocalNodeImpl::search(std::span<const ShardId> shards, const SearchQuery& query) {
+  const ReadFrom from{query.consistency, query.session, query.deadline};
   std::vector<peer::ShardSearchReply> replies;
   replies.reserve(shards.size());
-  for (const auto& id : shards) replies.push_back({id, search_one(id, query)});
+  for (const auto& id : shards) {
+    replies.push_back({id, read(id, from, [&](const shard::Shard& found) { return found.search(query); })});
+  }
+  return replies;
+}
+
+std::vector<peer::ShardReply<peer::ShardPoints>> LocalNodeImpl::get(std::span<const peer::ShardIds> wanted,
+                                                                    const Projection& what, const ReadFrom& from) {
+  std::vector<peer::ShardReply<peer::ShardPoints>> replies;
+  for (const auto& [id, ids] : wanted) {
+    replies.push_back({id, read(id, from, [&](const shard::Shard& found) { return found.get(ids, what); })});
+  }
+  return replies;
+}
+
+std::vector<peer::ShardReply<peer::ShardPage>> LocalNodeImpl::scroll(std::span<const ShardId> shards,
+                                                                     const ScrollQuery& query, const ReadFrom& from) {
+  std::vector<peer::ShardReply<peer::ShardPage>> replies;
+  for (const auto& id : shards) {
+    replies.push_back({id, read(id, from, [&](const shard::Shard& found) -> Result<peer::ShardPage> {
+                         ASSIGN_OR_RETURN(auto page, found.scroll(query));
+                         return peer::ShardPage{std::move(page.points), page.complete};
+                       })});
+  }
+  return replies;
+}
+
+std::vector<peer::ShardReply<std::uint64_t>> LocalNodeImpl::count(std::span<const ShardId> shards,
+                                                                  const std::optional<Filter>& filter,
+                                                                  const ReadFrom& from) {
+  std::vector<peer::ShardReply<std::uint64_t>> replies;
+  for (const auto& id : shards) {
+    replies.push_back({id, read(id, from, [&](const shard::Shard& found) { return found.count(filter); })});
+  }
   return replies;
 }
 

@@ -185,6 +185,7 @@ void GroupCore::apply_backlog() {
   }
   const Lock lock(mutex_);
   applying_ = false;  // whatever is left is taken up by the next tick
+  changed_.notify_all();
 }
 
 bool GroupCore::apply_some() {
@@ -212,6 +213,7 @@ bool GroupCore::apply_some() {
   {
     const Lock lock(mutex_);
     applier_ = {};
+    if (outcome) shown_ = std::max(shown_, *outcome);
   }
   if (!outcome) {
     spdlog::error("shard {}: committed changes after {} cannot be applied yet: {}", identity_.shard.value(), from,
@@ -262,13 +264,7 @@ Result<void> GroupCore::readable(ReadConsistency consistency) const {
   const Lock lock(mutex_);
   if (stopping_) return unavailable("it is being closed");
   if (!problem_.empty()) return unavailable(problem_);
-  if (consistency == ReadConsistency::kPrimary) {
-    if (!leading_) return unavailable("this copy is not the primary");
-    if (handing_over_) return unavailable("it is being handed over");
-    if (!open_ || applied_ < opening_) return unavailable("its primary is taking over");
-    if (!ports_.lease_valid()) return unavailable("this node has lost touch with the cluster");
-    return {};
-  }
+  if (consistency == ReadConsistency::kPrimary) return answers_as_primary();
   const auto* own = own_record();
   if (own == nullptr || own->role != CopyRole::kInSync) return unavailable("this copy is not in sync");
   if (leading_) return {};
@@ -276,6 +272,34 @@ Result<void> GroupCore::readable(ReadConsistency consistency) const {
     return unavailable("this copy does not hear from its primary");
   }
   return {};
+}
+
+Result<void> GroupCore::answers_as_primary() const {
+  if (!leading_) return unavailable("this copy is not the primary");
+  if (handing_over_) return unavailable("it is being handed over");
+  if (!open_ || applied_ < opening_) return unavailable("its primary is taking over");
+  if (!ports_.lease_valid()) return unavailable("this node has lost touch with the cluster");
+  return {};
+}
+
+Result<void> GroupCore::wait_applied(const LogPosition& position, milliseconds timeout) const {
+  Lock lock(mutex_);
+  // What is stored is shown a moment later.
+  const auto shown = [&] { return applied_ >= position.sequence && (!applying_ || shown_ >= position.sequence); };
+  const auto seen = [&] { return shown() && (!leading_ || term_ >= position.term); };
+  // What was acknowledged is at an open primary: what it has not even begun was lost with the copies that had it.
+  const auto lost = [&] {
+    return position.sequence > last_.sequence && term_ >= position.term && answers_as_primary();
+  };
+  changed_.wait_for(lock, timeout, [&] { return stopping_ || !problem_.empty() || seen() || lost(); });
+  if (stopping_ || !problem_.empty()) return unavailable("it has stopped");
+  if (seen()) return {};
+  if (!answers_as_primary()) return unavailable("this copy has not caught up with what the session wrote");
+  return Error{ErrorType::kSessionLost,
+               fmt::format("shard {} has not what X-Session-Token says was written: it is at {} of term {}, the token "
+                           "at {} of term {}",
+                           identity_.shard.value(), applied_, term_, position.sequence, position.term)}
+      .with("shard_id", identity_.shard.value());
 }
 
 peer::CopyStatus GroupCore::status() const {

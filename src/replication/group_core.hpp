@@ -35,6 +35,7 @@ class GroupCore final : public ReplicaGroup, public std::enable_shared_from_this
   void checkpoint_failed() override;
   Result<void> send_checkpoint(std::uint64_t term, peer::CheckpointSink& sink) override;
   Result<void> readable(ReadConsistency consistency) const override;
+  Result<void> wait_applied(const LogPosition& position, milliseconds timeout) const override;
   Result<void> hand_over(milliseconds timeout) override;
   void resume() override;
   peer::CopyStatus status() const override;
@@ -86,6 +87,8 @@ class GroupCore final : public ReplicaGroup, public std::enable_shared_from_this
   void fail(const std::string& why);
   void note_commit(std::uint64_t commit);
   Error unavailable(const std::string& why) const;
+  /// This copy answers as the primary now.
+  Result<void> answers_as_primary() const;
 
   void note_applied(std::uint64_t sequence);
   void schedule_apply();
@@ -145,6 +148,7 @@ class GroupCore final : public ReplicaGroup, public std::enable_shared_from_this
   std::uint64_t applied_ = 0;
   std::uint64_t synced_applied_ = 0;
   bool applying_ = false;
+  std::uint64_t shown_ = 0;  // readers see what the lane has applied up to here
   std::thread::id applier_;  // whose writes are decided ones
   std::size_t busy_ = 0;     // tasks and calls that use the ports or the shard; stop() waits for them
 

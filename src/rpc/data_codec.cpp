@@ -184,6 +184,35 @@ peer::ShardWriteReply decode_write_reply(const wire::ShardWriteReply& in) {
   return {shard, std::move(outcomes), in.sequence()};
 }
 
+void encode_from(const ReadFrom& from, wire::ReadFrom& out) {
+  out.set_primary(from.consistency == Consistency::kPrimary);
+  for (const auto& [shard, position] : from.session) {
+    wire::Position& to = *out.add_session();
+    to.set_shard(shard.value());
+    to.set_term(position.term);
+    to.set_sequence(position.sequence);
+  }
+  if (from.deadline.at() == Clock::time_point::max()) return;
+  const auto left = std::chrono::duration_cast<std::chrono::microseconds>(from.deadline.at() - Clock::now());
+  out.set_remaining_us(static_cast<std::uint64_t>(std::max<std::int64_t>(left.count(), 0)));
+  out.set_deadline_timeout_ms(from.deadline.timeout_ms());
+}
+
+ReadFrom decode_from(const wire::ReadFrom& in) {
+  ReadFrom out;
+  out.consistency = in.primary() ? Consistency::kPrimary : Consistency::kAny;
+  for (const auto& position : in.session()) {
+    out.session[ShardId(position.shard())] = {.sequence = position.sequence(), .term = position.term()};
+  }
+  if (in.has_remaining_us()) {
+    constexpr std::uint64_t kLongest = 3'600'000'000;  // no read is waited for longer, and the sum must not overflow
+    const std::chrono::microseconds left(std::min(in.remaining_us(), kLongest));
+    const std::chrono::milliseconds whole(in.deadline_timeout_ms());
+    out.deadline = Deadline(Clock::now() + left - whole, in.deadline_timeout_ms());
+  }
+  return out;
+}
+
 void encode_query(const SearchQuery& query, wire::SearchRequest& out) {
   set_vector(query.vector, out);
   out.set_limit(query.limit);
@@ -195,13 +224,8 @@ void encode_query(const SearchQuery& query, wire::SearchRequest& out) {
   out.set_exact(query.exact);
   if (query.rescore) out.set_rescore(*query.rescore);
   out.set_allow_partial(query.allow_partial);
-  out.set_primary(query.consistency == Consistency::kPrimary);
   if (query.timeout_ms) out.set_timeout_ms(*query.timeout_ms);
-  if (query.deadline.at() != Clock::time_point::max()) {
-    const auto left = std::chrono::duration_cast<std::chrono::microseconds>(query.deadline.at() - Clock::now());
-    out.set_remaining_us(static_cast<std::uint64_t>(std::max<std::int64_t>(left.count(), 0)));
-    out.set_deadline_timeout_ms(query.deadline.timeout_ms());
-  }
+  encode_from({query.consistency, query.session, query.deadline}, *out.mutable_from());
 }
 
 Result<SearchQuery> decode_query(const wire::SearchRequest& in) {
@@ -218,14 +242,11 @@ Result<SearchQuery> decode_query(const wire::SearchRequest& in) {
   out.exact = in.exact();
   if (in.has_rescore()) out.rescore = in.rescore();
   out.allow_partial = in.allow_partial();
-  out.consistency = in.primary() ? Consistency::kPrimary : Consistency::kAny;
   if (in.has_timeout_ms()) out.timeout_ms = in.timeout_ms();
-  if (in.has_remaining_us()) {
-    constexpr std::uint64_t kLongest = 3'600'000'000;  // no search is waited for longer, and the sum must not overflow
-    const std::chrono::microseconds left(std::min(in.remaining_us(), kLongest));
-    const std::chrono::milliseconds whole(in.deadline_timeout_ms());
-    out.deadline = Deadline(Clock::now() + left - whole, in.deadline_timeout_ms());
-  }
+  auto from = decode_from(in.from());
+  out.consistency = from.consistency;
+  out.session = std::move(from.session);
+  out.deadline = from.deadline;
   return out;
 }
 
@@ -295,6 +316,58 @@ Result<ScrollQuery> decode_scroll(const wire::ScrollRequest& in) {
   }
   out.projection = decode_projection(in.projection());
   return out;
+}
+
+void encode_points(const peer::ShardReply<peer::ShardPoints>& reply, wire::ShardPoints& out) {
+  out.set_shard(reply.shard.value());
+  if (!reply.answer) return encode_error(reply.answer.error(), *out.mutable_error());
+  const auto& points = *reply.answer;
+  for (std::size_t i = 0; i < points.size(); ++i) {
+    if (!points[i]) continue;
+    auto& found = *out.add_found();
+    found.set_at(static_cast<std::uint32_t>(i));
+    encode_point(*points[i], *found.mutable_point());
+  }
+}
+
+peer::ShardReply<peer::ShardPoints> decode_points(wire::ShardPoints& in, std::size_t wanted) {
+  const ShardId shard(in.shard());
+  if (in.has_error()) return {shard, decode_error(in.error())};
+  peer::ShardPoints points(wanted);
+  for (auto& found : *in.mutable_found()) {
+    if (found.at() >= wanted) return {shard, damaged("a point that was not asked for")};
+    points[found.at()] = decode_point(*found.mutable_point());
+  }
+  return {shard, std::move(points)};
+}
+
+void encode_page(const peer::ShardReply<peer::ShardPage>& reply, wire::ShardPage& out) {
+  out.set_shard(reply.shard.value());
+  if (!reply.answer) return encode_error(reply.answer.error(), *out.mutable_error());
+  for (const auto& point : reply.answer->points) encode_point(point, *out.add_points());
+  out.set_complete(reply.answer->complete);
+}
+
+peer::ShardReply<peer::ShardPage> decode_page(wire::ShardPage& in) {
+  const ShardId shard(in.shard());
+  if (in.has_error()) return {shard, decode_error(in.error())};
+  peer::ShardPage page;
+  page.points.reserve(static_cast<std::size_t>(in.points_size()));
+  for (auto& point : *in.mutable_points()) page.points.push_back(decode_point(point));
+  page.complete = in.complete();
+  return {shard, std::move(page)};
+}
+
+void encode_count(const peer::ShardReply<std::uint64_t>& reply, wire::ShardCount& out) {
+  out.set_shard(reply.shard.value());
+  if (!reply.answer) return encode_error(reply.answer.error(), *out.mutable_error());
+  out.set_count(*reply.answer);
+}
+
+peer::ShardReply<std::uint64_t> decode_count(const wire::ShardCount& in) {
+  const ShardId shard(in.shard());
+  if (in.has_error()) return {shard, decode_error(in.error())};
+  return {shard, in.count()};
 }
 
 void encode_report(const peer::ShardReport& report, wire::ShardReport& out) {

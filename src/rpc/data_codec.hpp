@@ -26,6 +26,8 @@ peer::ShardWriteReply decode_write_reply(const wire::ShardWriteReply& in);
 /// The query without shards. What is left of the deadline travels, not its time: clocks differ.
 void encode_query(const SearchQuery& query, wire::SearchRequest& out);
 Result<SearchQuery> decode_query(const wire::SearchRequest& in);
+void encode_from(const ReadFrom& from, wire::ReadFrom& out);
+ReadFrom decode_from(const wire::ReadFrom& in);
 void encode_hits(const peer::ShardSearchReply& reply, wire::ShardHits& out);
 peer::ShardSearchReply decode_hits(wire::ShardHits& in);
 
@@ -36,6 +38,14 @@ Point decode_point(wire::Point& in);
 
 void encode_scroll(const ScrollQuery& query, wire::ScrollRequest& out);
 Result<ScrollQuery> decode_scroll(const wire::ScrollRequest& in);
+
+void encode_points(const peer::ShardReply<peer::ShardPoints>& reply, wire::ShardPoints& out);
+/// @param wanted how many ids the shard was asked for
+peer::ShardReply<peer::ShardPoints> decode_points(wire::ShardPoints& in, std::size_t wanted);
+void encode_page(const peer::ShardReply<peer::ShardPage>& reply, wire::ShardPage& out);
+peer::ShardReply<peer::ShardPage> decode_page(wire::ShardPage& in);
+void encode_count(const peer::ShardReply<std::uint64_t>& reply, wire::ShardCount& out);
+peer::ShardReply<std::uint64_t> decode_count(const wire::ShardCount& in);
 
 void encode_report(const peer::ShardReport& report, wire::ShardReport& out);
 peer::ShardReport decode_report(const wire::ShardReport& in);

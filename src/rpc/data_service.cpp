@@ -16,6 +16,13 @@ grpc::Status unreadable(const Error& error) {
   return refusal(grpc::StatusCode::INVALID_ARGUMENT, error);
 }
 
+template <typename Request>
+std::vector<ShardId> shards_of(const Request& in) {
+  std::vector<ShardId> shards;
+  for (const auto shard : in.shards()) shards.emplace_back(shard);
+  return shards;
+}
+
 Result<std::optional<Filter>> optional_filter(bool present, const wire::Filter& in) {
   if (!present) return std::optional<Filter>();
   ASSIGN_OR_RETURN(Filter filter, decode_filter(in));
@@ -53,9 +60,7 @@ grpc::ServerUnaryReactor* DataServiceImpl::Search(grpc::CallbackServerContext* c
   return read(Method::kSearch, context, request, reply,
               [](peer::Peer& peer, const wire::SearchRequest& in, wire::SearchReply& out) -> Result<void> {
                 ASSIGN_OR_RETURN(const SearchQuery query, decode_query(in));
-                std::vector<ShardId> shards;
-                for (const auto shard : in.shards()) shards.emplace_back(shard);
-                for (const auto& each : peer.search(shards, query)) encode_hits(each, *out.add_replies());
+                for (const auto& each : peer.search(shards_of(in), query)) encode_hits(each, *out.add_replies());
                 return {};
               });
 }
@@ -64,17 +69,13 @@ grpc::ServerUnaryReactor* DataServiceImpl::Get(grpc::CallbackServerContext* cont
                                                wire::GetReply* reply) {
   return read(Method::kGet, context, request, reply,
               [](peer::Peer& peer, const wire::GetRequest& in, wire::GetReply& out) -> Result<void> {
-                std::vector<PointId> ids;
-                for (const auto& id : in.ids()) ids.push_back(decode_id(id));
-                encode_result(peer.get(ShardId(in.shard()), ids, decode_projection(in.projection())), out,
-                              [&out](const std::vector<std::optional<Point>>& points) {
-                                for (std::size_t i = 0; i < points.size(); ++i) {
-                                  if (!points[i]) continue;
-                                  auto& found = *out.add_found();
-                                  found.set_at(static_cast<std::uint32_t>(i));
-                                  encode_point(*points[i], *found.mutable_point());
-                                }
-                              });
+                std::vector<peer::ShardIds> wanted;
+                for (const auto& of_shard : in.wanted()) {
+                  auto& to = wanted.emplace_back(peer::ShardIds{ShardId(of_shard.shard()), {}});
+                  for (const auto& id : of_shard.ids()) to.ids.push_back(decode_id(id));
+                }
+                const auto replies = peer.get(wanted, decode_projection(in.projection()), decode_from(in.from()));
+                for (const auto& each : replies) encode_points(each, *out.add_replies());
                 return {};
               });
 }
@@ -84,10 +85,9 @@ grpc::ServerUnaryReactor* DataServiceImpl::Scroll(grpc::CallbackServerContext* c
   return read(Method::kScroll, context, request, reply,
               [](peer::Peer& peer, const wire::ScrollRequest& in, wire::ScrollReply& out) -> Result<void> {
                 ASSIGN_OR_RETURN(const ScrollQuery query, decode_scroll(in));
-                encode_result(peer.scroll(ShardId(in.shard()), query), out, [&out](const peer::ShardPage& page) {
-                  for (const auto& point : page.points) encode_point(point, *out.add_points());
-                  out.set_complete(page.complete);
-                });
+                for (const auto& each : peer.scroll(shards_of(in), query, decode_from(in.from()))) {
+                  encode_page(each, *out.add_replies());
+                }
                 return {};
               });
 }
@@ -97,8 +97,9 @@ grpc::ServerUnaryReactor* DataServiceImpl::Count(grpc::CallbackServerContext* co
   return read(Method::kCount, context, request, reply,
               [](peer::Peer& peer, const wire::CountRequest& in, wire::CountReply& out) -> Result<void> {
                 ASSIGN_OR_RETURN(const auto filter, optional_filter(in.has_filter(), in.filter()));
-                encode_result(peer.count(ShardId(in.shard()), filter), out,
-                              [&out](std::uint64_t count) { out.set_count(count); });
+                for (const auto& each : peer.count(shards_of(in), filter, decode_from(in.from()))) {
+                  encode_count(each, *out.add_replies());
+                }
                 return {};
               });
 }
@@ -122,9 +123,7 @@ grpc::ServerUnaryReactor* DataServiceImpl::Report(grpc::CallbackServerContext* c
                                                   const wire::ReportRequest* request, wire::ReportReply* reply) {
   return read(Method::kReport, context, request, reply,
               [](peer::Peer& peer, const wire::ReportRequest& in, wire::ReportReply& out) -> Result<void> {
-                std::vector<ShardId> shards;
-                for (const auto shard : in.shards()) shards.emplace_back(shard);
-                encode_result(peer.report(shards), out, [&out](const std::vector<peer::ShardReport>& reports) {
+                encode_result(peer.report(shards_of(in)), out, [&out](const std::vector<peer::ShardReport>& reports) {
                   for (const auto& report : reports) encode_report(report, *out.add_reports());
                 });
                 return {};

@@ -50,6 +50,20 @@ Result<void> GrpcPeer::ask(Method method, Function function, const Request& requ
   return as_unreachable(call(core_, *line, method, function, request, reply, deadline), line->target);
 }
 
+/// A read of several shards in one call.
+template <typename Answer, typename Function, typename Request, typename Reply, typename Decode>
+std::vector<peer::ShardReply<Answer>> GrpcPeer::read(Method method, Function function,
+                                                     const std::vector<ShardId>& shards, Request& request, Reply reply,
+                                                     const ReadFrom& from, const Decode& decode) {
+  using Each = peer::ShardReply<Answer>;
+  encode_from(from, *request.mutable_from());
+  const auto until = std::min(deadline(), from.deadline.at());
+  if (auto done = ask(method, function, request, reply, until); !done) return for_all<Each>(shards, done.error());
+  std::vector<Each> replies;
+  for (auto& each : *reply.mutable_replies()) replies.push_back(decode(each));
+  return in_order(shards, std::move(replies), Error{ErrorType::kInternal, "a node did not answer for a shard"});
+}
+
 std::vector<peer::ShardWriteReply> GrpcPeer::write(std::vector<peer::ShardWrite> writes) {
   std::vector<ShardId> shards;
   for (const auto& write : writes) shards.push_back(write.shard);
@@ -80,45 +94,41 @@ std::vector<peer::ShardSearchReply> GrpcPeer::search(std::span<const ShardId> sh
   return in_order(wanted, std::move(replies), Error{ErrorType::kInternal, "a node did not answer for a shard"});
 }
 
-Result<std::vector<std::optional<Point>>> GrpcPeer::get(const ShardId& shard, std::span<const PointId> ids,
-                                                        const Projection& what) {
+std::vector<peer::ShardReply<peer::ShardPoints>> GrpcPeer::get(std::span<const peer::ShardIds> wanted,
+                                                               const Projection& what, const ReadFrom& from) {
+  std::vector<ShardId> shards;
+  std::map<ShardId, std::size_t> asked;
   wire::GetRequest request;
-  request.set_shard(shard.value());
-  for (const auto& id : ids) encode_id(id, *request.add_ids());
-  encode_projection(what, *request.mutable_projection());
-  wire::GetReply reply;
-  RETURN_IF_ERROR(ask(Method::kGet, &Stub::Get, request, reply, deadline()));
-  if (reply.has_error()) return decode_error(reply.error());
-  std::vector<std::optional<Point>> out(ids.size());
-  for (auto& found : *reply.mutable_found()) {
-    if (found.at() >= out.size()) return Error{ErrorType::kInternal, "a node answered with a point not asked for"};
-    out[found.at()] = decode_point(*found.mutable_point());
+  for (const auto& of_shard : wanted) {
+    shards.push_back(of_shard.shard);
+    asked[of_shard.shard] = of_shard.ids.size();
+    auto& to = *request.add_wanted();
+    to.set_shard(of_shard.shard.value());
+    for (const auto& id : of_shard.ids) encode_id(id, *to.add_ids());
   }
-  return out;
+  encode_projection(what, *request.mutable_projection());
+  return read<peer::ShardPoints>(
+      Method::kGet, &Stub::Get, shards, request, wire::GetReply(), from,
+      [&asked](wire::ShardPoints& each) { return decode_points(each, asked[ShardId(each.shard())]); });
 }
 
-Result<peer::ShardPage> GrpcPeer::scroll(const ShardId& shard, const ScrollQuery& query) {
+std::vector<peer::ShardReply<peer::ShardPage>> GrpcPeer::scroll(std::span<const ShardId> shards,
+                                                                const ScrollQuery& query, const ReadFrom& from) {
   wire::ScrollRequest request;
-  request.set_shard(shard.value());
+  for (const auto& shard : shards) request.add_shards(shard.value());
   encode_scroll(query, request);
-  wire::ScrollReply reply;
-  RETURN_IF_ERROR(ask(Method::kScroll, &Stub::Scroll, request, reply, deadline()));
-  if (reply.has_error()) return decode_error(reply.error());
-  peer::ShardPage out;
-  out.points.reserve(static_cast<std::size_t>(reply.points_size()));
-  for (auto& point : *reply.mutable_points()) out.points.push_back(decode_point(point));
-  out.complete = reply.complete();
-  return out;
+  return read<peer::ShardPage>(Method::kScroll, &Stub::Scroll, {shards.begin(), shards.end()}, request,
+                               wire::ScrollReply(), from, decode_page);
 }
 
-Result<std::uint64_t> GrpcPeer::count(const ShardId& shard, const std::optional<Filter>& filter) {
+std::vector<peer::ShardReply<std::uint64_t>> GrpcPeer::count(std::span<const ShardId> shards,
+                                                             const std::optional<Filter>& filter,
+                                                             const ReadFrom& from) {
   wire::CountRequest request;
-  request.set_shard(shard.value());
+  for (const auto& shard : shards) request.add_shards(shard.value());
   if (filter) encode_filter(*filter, *request.mutable_filter());
-  wire::CountReply reply;
-  RETURN_IF_ERROR(ask(Method::kCount, &Stub::Count, request, reply, deadline()));
-  if (reply.has_error()) return decode_error(reply.error());
-  return std::uint64_t{reply.count()};
+  return read<std::uint64_t>(Method::kCount, &Stub::Count, {shards.begin(), shards.end()}, request, wire::CountReply(),
+                             from, decode_count);
 }
 
 Result<std::vector<PointId>> GrpcPeer::matching(const ShardId& shard, const Filter& filter,

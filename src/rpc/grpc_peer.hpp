@@ -17,10 +17,13 @@ class GrpcPeer final : public peer::Peer {
 
   std::vector<peer::ShardWriteReply> write(std::vector<peer::ShardWrite> writes) override;
   std::vector<peer::ShardSearchReply> search(std::span<const ShardId> shards, const SearchQuery& query) override;
-  Result<std::vector<std::optional<Point>>> get(const ShardId& shard, std::span<const PointId> ids,
-                                                const Projection& what) override;
-  Result<peer::ShardPage> scroll(const ShardId& shard, const ScrollQuery& query) override;
-  Result<std::uint64_t> count(const ShardId& shard, const std::optional<Filter>& filter) override;
+  std::vector<peer::ShardReply<peer::ShardPoints>> get(std::span<const peer::ShardIds> wanted, const Projection& what,
+                                                       const ReadFrom& from) override;
+  std::vector<peer::ShardReply<peer::ShardPage>> scroll(std::span<const ShardId> shards, const ScrollQuery& query,
+                                                        const ReadFrom& from) override;
+  std::vector<peer::ShardReply<std::uint64_t>> count(std::span<const ShardId> shards,
+                                                     const std::optional<Filter>& filter,
+                                                     const ReadFrom& from) override;
   Result<std::vector<PointId>> matching(const ShardId& shard, const Filter& filter, const std::optional<PointId>& after,
                                         std::size_t limit) override;
   Result<std::vector<peer::ShardReport>> report(std::span<const ShardId> shards) override;
@@ -29,6 +32,9 @@ class GrpcPeer final : public peer::Peer {
  private:
   template <typename Function, typename Request, typename Reply>
   Result<void> ask(Method method, Function function, const Request& request, Reply& reply, Clock::time_point deadline);
+  template <typename Answer, typename Function, typename Request, typename Reply, typename Decode>
+  std::vector<peer::ShardReply<Answer>> read(Method method, Function function, const std::vector<ShardId>& shards,
+                                             Request& request, Reply reply, const ReadFrom& from, const Decode& decode);
   Clock::time_point deadline() const { return Clock::now() + core_.options.timeout; }
 
   ClientCore& core_;

@@ -70,7 +70,7 @@ void run(unsigned choice, std::string_view body, const config::LimitSettings& li
       if (const auto get = parse_get(body, limits)) require(get->ids.size() <= limits.max_ids);
       break;
     case 6:
-      if (const auto scroll = parse_scroll(body, limits)) require(scroll->limit >= 1);
+      if (const auto scroll = parse_scroll(body, limits)) require(scroll->query.limit >= 1);
       break;
     case 7:
       static_cast<void>(parse_count(body, limits));

@@ -62,16 +62,16 @@ class DataPlane {
   /// re-checked under the shard's write order; not atomic as a whole. The report counts what was done.
   virtual Result<WriteReport> write_matching(const std::string& collection, const Filter& filter, WriteOp op) = 0;
 
-  /// Whether a read begun now sees what `session` wrote: session_lost if a shard of the collection is not that far,
-  /// which means that it has lost it, because reads are asked of primaries. Other shards say nothing: they belong to
-  /// another collection, or are gone.
-  virtual Result<void> check_session(const std::string& collection, const ShardPositions& session) const = 0;
+  // Reads that carry a session see what it wrote in the shards that they ask, or are session_lost because the shard has
+  // lost it. Shards of other collections, and of those that are gone, say nothing.
 
   virtual Result<SearchReply> search(const std::string& collection, const SearchQuery& query) const = 0;
   virtual Result<std::vector<std::optional<Point>>> get(const std::string& collection, std::span<const PointId> ids,
-                                                        const Projection& what) const = 0;
-  virtual Result<ScrollReply> scroll(const std::string& collection, const ScrollQuery& query) const = 0;
-  virtual Result<std::uint64_t> count(const std::string& collection, const std::optional<Filter>& filter) const = 0;
+                                                        const Projection& what, const ReadFrom& from) const = 0;
+  virtual Result<ScrollReply> scroll(const std::string& collection, const ScrollQuery& query,
+                                     const ReadFrom& from) const = 0;
+  virtual Result<std::uint64_t> count(const std::string& collection, const std::optional<Filter>& filter,
+                                      const ReadFrom& from) const = 0;
 };
 
 }  // namespace vectorizer::coordinator

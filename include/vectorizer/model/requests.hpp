@@ -9,6 +9,7 @@
 #include "vectorizer/model/deadline.hpp"
 #include "vectorizer/model/filter.hpp"
 #include "vectorizer/model/point.hpp"
+#include "vectorizer/model/session.hpp"
 
 namespace vectorizer {
 
@@ -49,6 +50,14 @@ struct Projection {
 /// everything that was acknowledged.
 enum class Consistency : std::uint8_t { kAny, kPrimary };
 
+/// Who may answer a read, and until when. A copy that is asked for `session` waits a little until it has it, or says
+/// that another one must be asked; a primary that can never have it says session_lost.
+struct ReadFrom {
+  Consistency consistency = Consistency::kPrimary;
+  ShardPositions session;  ///< what the read must see of the shards that it asks
+  Deadline deadline;
+};
+
 struct SearchQuery {
   std::vector<float> vector;  ///< `dimension` finite floats, as sent
   std::size_t limit = 10;     ///< 1.., results wanted
@@ -61,6 +70,7 @@ struct SearchQuery {
   std::optional<bool> rescore;
   bool allow_partial = false;
   Consistency consistency = Consistency::kAny;
+  ShardPositions session;                   ///< as in ReadFrom
   std::optional<std::uint32_t> timeout_ms;  ///< as the client asked; `deadline` is what counts
   Deadline deadline;                        ///< checked between shards and while one is scanned
 };

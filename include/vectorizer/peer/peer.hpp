@@ -30,6 +30,19 @@ struct ShardSearchReply {
   ShardId shard;
   Result<std::vector<ScoredPoint>> hits;
 };
+template <typename Answer>
+struct ShardReply {
+  ShardId shard;
+  Result<Answer> answer;
+};
+
+/// The ids of a read that belong to one shard.
+struct ShardIds {
+  ShardId shard;
+  std::vector<PointId> ids;
+};
+/// One for each id, in their order.
+using ShardPoints = std::vector<std::optional<Point>>;
 
 /// A page of one shard's points in id order.
 struct ShardPage {
@@ -42,8 +55,8 @@ struct ShardReport : ShardStats {
   ShardId shard;
 };
 
-/// What a copy holds as of one sequence: equal for copies that are equal. XXH3-128 over id, sequence, vector and payload
-/// of every point, in the order of ids.
+/// What a copy holds as of one sequence: equal for copies that are equal. XXH3-128 over id, sequence, vector and
+/// payload of every point, in the order of ids.
 struct ShardDigest {
   std::uint64_t sequence = 0;  ///< of the last operation in it
   std::uint64_t points = 0;
@@ -59,24 +72,18 @@ class Peer {
 
   virtual std::vector<ShardWriteReply> write(std::vector<ShardWrite> writes) = 0;
   virtual std::vector<ShardSearchReply> search(std::span<const ShardId> shards, const SearchQuery& query) = 0;
-  virtual Result<std::vector<std::optional<Point>>> get(const ShardId& shard, std::span<const PointId> ids,
-                                                        const Projection& what) = 0;
-  virtual Result<ShardPage> scroll(const ShardId& shard, const ScrollQuery& query) = 0;
-  virtual Result<std::uint64_t> count(const ShardId& shard, const std::optional<Filter>& filter) = 0;
+  virtual std::vector<ShardReply<ShardPoints>> get(std::span<const ShardIds> wanted, const Projection& what,
+                                                   const ReadFrom& from) = 0;
+  virtual std::vector<ShardReply<ShardPage>> scroll(std::span<const ShardId> shards, const ScrollQuery& query,
+                                                    const ReadFrom& from) = 0;
+  virtual std::vector<ShardReply<std::uint64_t>> count(std::span<const ShardId> shards,
+                                                       const std::optional<Filter>& filter, const ReadFrom& from) = 0;
   virtual Result<std::vector<PointId>> matching(const ShardId& shard, const Filter& filter,
                                                 const std::optional<PointId>& after, std::size_t limit) = 0;
   /// Of those of `shards` that the node serves, or of all that it serves when `shards` is empty.
   virtual Result<std::vector<ShardReport>> report(std::span<const ShardId> shards) = 0;
   /// Of the content of a copy, whatever its role: reads it whole, from disk.
   virtual Result<ShardDigest> digest(const ShardId& shard) {
-    return Error{ErrorType::kShardUnavailable, "Shard not found or not assigned"}.with("shard_id", shard.value());
-  }
-  /// The sequence that a read begun now sees at least.
-  virtual Result<std::uint64_t> sequence(const ShardId& shard) {
-    ASSIGN_OR_RETURN(const auto reports, report({&shard, 1}));
-    for (const auto& of : reports) {
-      if (of.shard == shard) return of.sequence;
-    }
     return Error{ErrorType::kShardUnavailable, "Shard not found or not assigned"}.with("shard_id", shard.value());
   }
 };

@@ -28,7 +28,7 @@ struct ReplicationOptions {
   milliseconds silence{2000};          ///< a required copy that accepts nothing for so long leaves the in-sync set
   milliseconds unreachable{500};       ///< one whose process cannot even be reached leaves it sooner
   milliseconds commit_timeout{30000};  ///< then the outcome of a write is unknown
-  milliseconds leaseless_wait{3000};    ///< or sooner, when the node has had no lease for so long
+  milliseconds leaseless_wait{3000};   ///< or sooner, when the node has had no lease for so long
   milliseconds settle_timeout{2000};   ///< how long a write waits for an earlier one whose outcome is unknown
   milliseconds reader_silence{3000};   ///< a copy that has not heard its primary for so long refuses reads
   milliseconds checkpoint_pin{60000};  ///< for how long the log is kept from the end of a sent checkpoint on
@@ -151,6 +151,9 @@ class ReplicaGroup {
   virtual Result<void> send_checkpoint(std::uint64_t term, peer::CheckpointSink& sink) = 0;
 
   virtual Result<void> readable(ReadConsistency consistency) const = 0;
+  /// Waits, at most for `timeout`, until what is applied here includes `position`. session_lost at a primary that can
+  /// never have it; shard_unavailable where another copy may do better.
+  virtual Result<void> wait_applied(const LogPosition& position, milliseconds timeout) const = 0;
 
   /// Before a planned change of the primary: refuses new writes, waits until nothing is pending, stops serving. Undone
   /// by the next term only, or by resume().

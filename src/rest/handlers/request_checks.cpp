@@ -63,7 +63,7 @@ Result<PointId> point_id_of(const Request& request) {
   return id;
 }
 
-Result<Target> target_of(const Services& services, const Request& request, Access access, Body body,
+Result<Target> target_of(const Services& services, const Request& request, Body body,
                          std::initializer_list<std::string_view> parameters) {
   RETURN_IF_ERROR(check_query(request, parameters));
   Target target;
@@ -78,10 +78,12 @@ Result<Target> target_of(const Services& services, const Request& request, Acces
   if (body != Body::kNone) {
     ASSIGN_OR_RETURN(target.body, body_kind(request, body == Body::kJsonOrBinary));
   }
-  if (access == Access::kRead && !target.session.empty()) {
-    RETURN_IF_ERROR(services.data.check_session(target.collection, target.session));
-  }
   return target;
+}
+
+ReadFrom read_from(const Services& services, const Request& request, const Target& target, Consistency in_body) {
+  return {target.consistency.value_or(in_body), target.session,
+          Deadline(request.received, services.server.read_timeout_ms)};
 }
 
 std::string printable(std::string_view text) {

@@ -8,6 +8,7 @@
 #include "http.hpp"
 #include "vectorizer/base/result.hpp"
 #include "vectorizer/model/point_id.hpp"
+#include "vectorizer/model/requests.hpp"
 #include "vectorizer/model/session.hpp"
 
 namespace vectorizer::rest {
@@ -31,23 +32,25 @@ Result<std::string> collection_of(const Request& request);
 /// The {id} of …/vectors/{id}, by `?id_type`.
 Result<PointId> point_id_of(const Request& request);
 
-/// What a request to the vectors of a collection does, and the body that it may have.
-enum class Access : std::uint8_t { kRead, kWrite };
+/// The body that a request to the vectors of a collection may have.
 enum class Body : std::uint8_t { kNone, kJson, kJsonOrBinary };
 
 /// A collection that exists, for one request.
 struct Target {
   std::string collection;
   coordinator::CollectionShape shape;
-  ShardPositions session;  ///< what X-Session-Token brought
+  ShardPositions session;                  ///< what X-Session-Token brought
   std::optional<Consistency> consistency;  ///< of the query string
   BodyKind body = BodyKind::kJson;
 };
 
 /// What all handlers under /collections/{name} check before they look at the body: query parameters, `?consistency`,
-/// the session, the collection and the type of the body. A read of a session is refused if its writes are lost.
-Result<Target> target_of(const Services& services, const Request& request, Access access, Body body,
+/// the session token, the collection and the type of the body.
+Result<Target> target_of(const Services& services, const Request& request, Body body,
                          std::initializer_list<std::string_view> parameters);
+
+/// Who may answer a read, by the query string or, without it there, by what the body says.
+ReadFrom read_from(const Services& services, const Request& request, const Target& target, Consistency in_body);
 
 /// `text` fit for a reply: what is not UTF-8 becomes '?'.
 std::string printable(std::string_view text);

@@ -21,7 +21,7 @@ double milliseconds_since(Clock::time_point start) {
 Result<void> run_search(const Services& services, const Request& request, const Target& target, SearchQuery& query,
                         Clock::time_point start, std::string& out) {
   if (target.consistency) query.consistency = *target.consistency;
-  if (!target.session.empty()) query.consistency = Consistency::kPrimary;  // which has what the session wrote
+  query.session = target.session;
   query.deadline = Deadline(request.received, query.timeout_ms.value_or(services.server.read_timeout_ms));
   query.projection.max_bytes = services.server.max_reply_bytes;
   ASSIGN_OR_RETURN(const auto reply, services.data.search(target.collection, query));
@@ -34,8 +34,7 @@ Result<void> run_search(const Services& services, const Request& request, const 
 
 Result<Response> search(const Services& services, const Request& request) {
   const auto start = Clock::now();
-  ASSIGN_OR_RETURN(const auto target,
-                   target_of(services, request, Access::kRead, Body::kJsonOrBinary, {"consistency"}));
+  ASSIGN_OR_RETURN(const auto target, target_of(services, request, Body::kJsonOrBinary, {"consistency"}));
   const auto parse = target.body == BodyKind::kBinary ? parse_binary_search : parse_search;
   auto query = parse(request.body, target.shape.dimension, services.limits);
   if (!query) return std::move(query).error();
@@ -45,7 +44,7 @@ Result<Response> search(const Services& services, const Request& request) {
 }
 
 Result<Response> search_batch(const Services& services, const Request& request) {
-  ASSIGN_OR_RETURN(const auto target, target_of(services, request, Access::kRead, Body::kJson, {"consistency"}));
+  ASSIGN_OR_RETURN(const auto target, target_of(services, request, Body::kJson, {"consistency"}));
   ASSIGN_OR_RETURN(auto queries, parse_search_batch(request.body, target.shape.dimension, services.limits));
   std::string body = "{\"results\":[";
   for (std::size_t i = 0; i < queries.size(); ++i) {

@@ -27,7 +27,7 @@ Error vector_not_found(const PointId& id) {
 }
 
 Result<Response> upsert(const Services& services, const Request& request) {
-  ASSIGN_OR_RETURN(auto target, target_of(services, request, Access::kWrite, Body::kJsonOrBinary, {}));
+  ASSIGN_OR_RETURN(auto target, target_of(services, request, Body::kJsonOrBinary, {}));
   const auto parse = target.body == BodyKind::kBinary ? parse_binary_upsert : parse_upsert;
   ASSIGN_OR_RETURN(auto write, parse(request.body, target.shape.dimension, services.limits));
   ASSIGN_OR_RETURN(const auto report,
@@ -37,12 +37,13 @@ Result<Response> upsert(const Services& services, const Request& request) {
 
 Result<Response> get_one(const Services& services, const Request& request) {
   ASSIGN_OR_RETURN(const auto target,
-                   target_of(services, request, Access::kRead, Body::kNone, {"with_vector", "id_type", "consistency"}));
+                   target_of(services, request, Body::kNone, {"with_vector", "id_type", "consistency"}));
   Projection what;
   what.max_bytes = services.server.max_reply_bytes;
   ASSIGN_OR_RETURN(what.with_vector, query_flag(request, "with_vector", true));
   ASSIGN_OR_RETURN(const auto id, point_id_of(request));
-  ASSIGN_OR_RETURN(const auto points, services.data.get(target.collection, std::span(&id, 1), what));
+  const auto from = read_from(services, request, target, Consistency::kPrimary);
+  ASSIGN_OR_RETURN(const auto points, services.data.get(target.collection, std::span(&id, 1), what, from));
   if (points.empty() || !points.front()) return vector_not_found(id);
   std::string body;
   append_point(body, *points.front(), what);
@@ -60,21 +61,21 @@ Result<Response> write_one(const Services& services, const PointId& id, Target&&
 }
 
 Result<Response> put_one(const Services& services, const Request& request) {
-  ASSIGN_OR_RETURN(auto target, target_of(services, request, Access::kWrite, Body::kJson, {"id_type"}));
+  ASSIGN_OR_RETURN(auto target, target_of(services, request, Body::kJson, {"id_type"}));
   ASSIGN_OR_RETURN(const auto id, point_id_of(request));
   ASSIGN_OR_RETURN(auto op, parse_put(request.body, id, target.shape.dimension, services.limits));
   return write_one(services, id, std::move(target), std::move(op), R"({"status":"ok","upserted":1})");
 }
 
 Result<Response> patch_one(const Services& services, const Request& request) {
-  ASSIGN_OR_RETURN(auto target, target_of(services, request, Access::kWrite, Body::kJson, {"id_type"}));
+  ASSIGN_OR_RETURN(auto target, target_of(services, request, Body::kJson, {"id_type"}));
   ASSIGN_OR_RETURN(const auto id, point_id_of(request));
   ASSIGN_OR_RETURN(auto op, parse_patch(request.body, id, target.shape.dimension, services.limits));
   return write_one(services, id, std::move(target), std::move(op), R"({"status":"ok","updated":1})");
 }
 
 Result<Response> delete_one(const Services& services, const Request& request) {
-  ASSIGN_OR_RETURN(auto target, target_of(services, request, Access::kWrite, Body::kNone, {"id_type"}));
+  ASSIGN_OR_RETURN(auto target, target_of(services, request, Body::kNone, {"id_type"}));
   ASSIGN_OR_RETURN(const auto id, point_id_of(request));
   WriteOp op;
   op.kind = WriteOp::Kind::kDelete;
@@ -83,10 +84,11 @@ Result<Response> delete_one(const Services& services, const Request& request) {
 }
 
 Result<Response> get_many(const Services& services, const Request& request) {
-  ASSIGN_OR_RETURN(const auto target, target_of(services, request, Access::kRead, Body::kJson, {"consistency"}));
+  ASSIGN_OR_RETURN(const auto target, target_of(services, request, Body::kJson, {"consistency"}));
   ASSIGN_OR_RETURN(auto body, parse_get(request.body, services.limits));
   body.what.max_bytes = services.server.max_reply_bytes;
-  ASSIGN_OR_RETURN(const auto points, services.data.get(target.collection, body.ids, body.what));
+  const auto from = read_from(services, request, target, body.consistency);
+  ASSIGN_OR_RETURN(const auto points, services.data.get(target.collection, body.ids, body.what, from));
   return json_response(get_reply(body.ids, points, body.what));
 }
 
@@ -99,31 +101,33 @@ Result<coordinator::WriteReport> apply(const Services& services, const std::stri
 }
 
 Result<Response> delete_many(const Services& services, const Request& request) {
-  ASSIGN_OR_RETURN(auto target, target_of(services, request, Access::kWrite, Body::kJson, {}));
+  ASSIGN_OR_RETURN(auto target, target_of(services, request, Body::kJson, {}));
   ASSIGN_OR_RETURN(auto change, parse_delete(request.body, services.limits));
   ASSIGN_OR_RETURN(const auto report, apply(services, target.collection, std::move(change)));
   return written(fmt::format(R"({{"deleted":{}}})", report.applied), std::move(target), report);
 }
 
 Result<Response> change_payloads(const Services& services, const Request& request) {
-  ASSIGN_OR_RETURN(auto target, target_of(services, request, Access::kWrite, Body::kJson, {}));
+  ASSIGN_OR_RETURN(auto target, target_of(services, request, Body::kJson, {}));
   ASSIGN_OR_RETURN(auto change, parse_payload_change(request.body, services.limits));
   ASSIGN_OR_RETURN(const auto report, apply(services, target.collection, std::move(change)));
   return written(fmt::format(R"({{"updated":{}}})", report.applied), std::move(target), report);
 }
 
 Result<Response> scroll(const Services& services, const Request& request) {
-  ASSIGN_OR_RETURN(const auto target, target_of(services, request, Access::kRead, Body::kJson, {"consistency"}));
-  ASSIGN_OR_RETURN(auto query, parse_scroll(request.body, services.limits));
-  query.projection.max_bytes = services.server.max_reply_bytes;
-  ASSIGN_OR_RETURN(const auto reply, services.data.scroll(target.collection, query));
-  return json_response(scroll_reply(reply, query.projection));
+  ASSIGN_OR_RETURN(const auto target, target_of(services, request, Body::kJson, {"consistency"}));
+  ASSIGN_OR_RETURN(auto body, parse_scroll(request.body, services.limits));
+  body.query.projection.max_bytes = services.server.max_reply_bytes;
+  const auto from = read_from(services, request, target, body.consistency);
+  ASSIGN_OR_RETURN(const auto reply, services.data.scroll(target.collection, body.query, from));
+  return json_response(scroll_reply(reply, body.query.projection));
 }
 
 Result<Response> count(const Services& services, const Request& request) {
-  ASSIGN_OR_RETURN(const auto target, target_of(services, request, Access::kRead, Body::kJson, {"consistency"}));
-  ASSIGN_OR_RETURN(const auto filter, parse_count(request.body, services.limits));
-  ASSIGN_OR_RETURN(const auto counted, services.data.count(target.collection, filter));
+  ASSIGN_OR_RETURN(const auto target, target_of(services, request, Body::kJson, {"consistency"}));
+  ASSIGN_OR_RETURN(const auto body, parse_count(request.body, services.limits));
+  const auto from = read_from(services, request, target, body.consistency);
+  ASSIGN_OR_RETURN(const auto counted, services.data.count(target.collection, body.filter, from));
   return json_response(fmt::format(R"({{"count":{}}})", counted));
 }
 
@@ -131,6 +135,8 @@ Result<Response> count(const Services& services, const Request& request) {
 
 std::vector<Route> vector_routes(const Services& services) {
   const auto* s = &services;
+  // With all shards here a read by id runs to its end on the thread that read it; one that asks other nodes waits.
+  const auto get_on = services.cluster.alone() ? RunOn::kIoThread : RunOn::kRequestLane;
   using Function = Result<Response> (*)(const Services&, const Request&);
   const auto row = [s](Method method, std::string_view path, RunOn run_on, Function function) {
     return Route{method, fmt::format("/collections/{{name}}/vectors{}", path), run_on,
@@ -138,7 +144,7 @@ std::vector<Route> vector_routes(const Services& services) {
   };
   return {
       row(Method::kPost, "", RunOn::kRequestLane, upsert),
-      row(Method::kGet, "/{id}", RunOn::kIoThread, get_one),
+      row(Method::kGet, "/{id}", get_on, get_one),
       row(Method::kPut, "/{id}", RunOn::kRequestLane, put_one),
       row(Method::kPatch, "/{id}", RunOn::kRequestLane, patch_one),
       row(Method::kDelete, "/{id}", RunOn::kRequestLane, delete_one),

@@ -13,13 +13,22 @@ namespace vectorizer::rest {
 struct GetBody {
   std::vector<PointId> ids;  ///< each once, in the order of their first mention
   Projection what{.with_payload = true, .with_vector = true, .payload_keys = {}};
+  Consistency consistency = Consistency::kPrimary;
+};
+struct ScrollBody {
+  ScrollQuery query;
+  Consistency consistency = Consistency::kPrimary;
+};
+struct CountBody {
+  std::optional<Filter> filter;
+  Consistency consistency = Consistency::kPrimary;
 };
 
 /// The body of POST …/vectors/get.
 Result<GetBody> parse_get(std::string_view body, const config::LimitSettings& limits);
 /// The body of POST …/vectors/scroll; an empty one asks for the first page.
-Result<ScrollQuery> parse_scroll(std::string_view body, const config::LimitSettings& limits);
+Result<ScrollBody> parse_scroll(std::string_view body, const config::LimitSettings& limits);
 /// The body of POST …/vectors/count; an empty one counts everything.
-Result<std::optional<Filter>> parse_count(std::string_view body, const config::LimitSettings& limits);
+Result<CountBody> parse_count(std::string_view body, const config::LimitSettings& limits);
 
 }  // namespace vectorizer::rest

@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
@@ -60,18 +61,33 @@ class ScriptedPeer final : public peer::Peer {
     }
     return replies;
   }
-  Result<std::vector<std::optional<Point>>> get(const ShardId&, std::span<const PointId> ids,
-                                                const Projection& what) override {
+  std::vector<peer::ShardReply<peer::ShardPoints>> get(std::span<const peer::ShardIds> wanted, const Projection& what,
+                                                       const ReadFrom& from) override {
     projections.push_back(what);
-    std::vector<std::optional<Point>> points;
-    for (const auto& id : ids) points.emplace_back(Point{id, {}, payload});
-    return points;
+    note(from);
+    std::vector<peer::ShardReply<peer::ShardPoints>> replies;
+    for (const auto& [shard, ids] : wanted) {
+      peer::ShardPoints points;
+      for (const auto& id : ids) points.emplace_back(Point{id, {}, payload});
+      replies.push_back(answer(shard, std::move(points)));
+    }
+    return replies;
   }
-  Result<peer::ShardPage> scroll(const ShardId& shard, const ScrollQuery& query) override {
+  std::vector<peer::ShardReply<peer::ShardPage>> scroll(std::span<const ShardId> shards, const ScrollQuery& query,
+                                                        const ReadFrom& from) override {
     projections.push_back(query.projection);
-    return pages[shard];
+    note(from);
+    std::vector<peer::ShardReply<peer::ShardPage>> replies;
+    for (const auto& shard : shards) replies.push_back(answer(shard, pages[shard]));
+    return replies;
   }
-  Result<std::uint64_t> count(const ShardId&, const std::optional<Filter>&) override { return std::uint64_t{1}; }
+  std::vector<peer::ShardReply<std::uint64_t>> count(std::span<const ShardId> shards, const std::optional<Filter>&,
+                                                     const ReadFrom& from) override {
+    note(from);
+    std::vector<peer::ShardReply<std::uint64_t>> replies;
+    for (const auto& shard : shards) replies.push_back(answer(shard, std::uint64_t{1}));
+    return replies;
+  }
   Result<std::vector<PointId>> matching(const ShardId&, const Filter&, const std::optional<PointId>&,
                                         std::size_t) override {
     return std::vector<PointId>{};
@@ -95,6 +111,22 @@ class ScriptedPeer final : public peer::Peer {
   std::vector<Projection> projections;
   std::function<void(const SearchQuery&)> on_search;
   std::function<void()> on_write;
+  std::vector<ReadFrom> reads;  ///< one per call
+
+ private:
+  void note(const ReadFrom& from) {
+    const std::lock_guard lock(mutex_);
+    reads.push_back(from);
+  }
+  template <typename Answer>
+  peer::ShardReply<Answer> answer(const ShardId& shard, Answer found) {
+    const std::lock_guard lock(mutex_);
+    asked.push_back(shard);
+    if (const auto failing = failures.find(shard); failing != failures.end()) return {shard, failing->second};
+    return {shard, std::move(found)};
+  }
+
+  std::mutex mutex_;  // a lane may ask two nodes, and one of them twice
 };
 
 /// Nodes node-1.. with a collection `docs` of dimension 2, whose shards 0.. they lead in turn.

@@ -18,11 +18,18 @@ class NamedPeer final : public peer::Peer {
   explicit NamedPeer(std::string name) : id(std::move(name)) {}
   std::vector<peer::ShardWriteReply> write(std::vector<peer::ShardWrite>) override { return {}; }
   std::vector<peer::ShardSearchReply> search(std::span<const ShardId>, const SearchQuery&) override { return {}; }
-  Result<std::vector<std::optional<Point>>> get(const ShardId&, std::span<const PointId>, const Projection&) override {
-    return std::vector<std::optional<Point>>{};
+  std::vector<peer::ShardReply<peer::ShardPoints>> get(std::span<const peer::ShardIds>, const Projection&,
+                                                       const ReadFrom&) override {
+    return {};
   }
-  Result<peer::ShardPage> scroll(const ShardId&, const ScrollQuery&) override { return peer::ShardPage{}; }
-  Result<std::uint64_t> count(const ShardId&, const std::optional<Filter>&) override { return 0U; }
+  std::vector<peer::ShardReply<peer::ShardPage>> scroll(std::span<const ShardId>, const ScrollQuery&,
+                                                        const ReadFrom&) override {
+    return {};
+  }
+  std::vector<peer::ShardReply<std::uint64_t>> count(std::span<const ShardId>, const std::optional<Filter>&,
+                                                     const ReadFrom&) override {
+    return {};
+  }
   Result<std::vector<PointId>> matching(const ShardId&, const Filter&, const std::optional<PointId>&,
                                         std::size_t) override {
     return std::vector<PointId>{};
@@ -122,6 +129,21 @@ TEST_F(FanoutTest, ASlowNodeIsHedgedAndItsLateAnswerIgnored) {
   release.set_value();
   lane_.stop();
   EXPECT_EQ(calls(a_), 1);
+}
+
+TEST_F(FanoutTest, ThisNodeIsHedgedTooWhereItMayWait) {
+  std::promise<void> release;
+  auto released = release.get_future().share();
+  const auto inner = question();
+  const auto waits = [inner, released](peer::Peer& peer, std::span<const ShardId> shards) {
+    if (dynamic_cast<NamedPeer&>(peer).id == NodeId("here")) released.wait();
+    return inner(peer, shards);
+  };
+  const auto answers = Asked::ask(lane_, {target(1, {&here_, &a_})}, waits, deadline_, milliseconds(20), true);
+  EXPECT_EQ(*answers[0], "a/1");
+  release.set_value();
+  lane_.stop();
+  EXPECT_EQ(calls(here_), 1);
 }
 
 TEST_F(FanoutTest, TheDeadlineEndsTheWait) {

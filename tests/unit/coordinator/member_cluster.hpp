@@ -65,20 +65,30 @@ class ReportingPeer final : public peer::Peer {
 
   std::vector<peer::ShardWriteReply> write(std::vector<peer::ShardWrite>) override { return {}; }
   std::vector<peer::ShardSearchReply> search(std::span<const ShardId>, const SearchQuery&) override { return {}; }
-  Result<std::vector<std::optional<Point>>> get(const ShardId&, std::span<const PointId>, const Projection&) override {
-    return std::vector<std::optional<Point>>{};
+  std::vector<peer::ShardReply<peer::ShardPoints>> get(std::span<const peer::ShardIds>, const Projection&,
+                                                       const ReadFrom&) override {
+    return {};
   }
-  Result<peer::ShardPage> scroll(const ShardId&, const ScrollQuery&) override { return peer::ShardPage{}; }
+  std::vector<peer::ShardReply<peer::ShardPage>> scroll(std::span<const ShardId>, const ScrollQuery&,
+                                                        const ReadFrom&) override {
+    return {};
+  }
   Result<std::vector<PointId>> matching(const ShardId&, const Filter&, const std::optional<PointId>&,
                                         std::size_t) override {
     return std::vector<PointId>{};
   }
-  Result<std::uint64_t> count(const ShardId& shard, const std::optional<Filter>&) override {
-    if (refuse_counts > 0) {
-      --refuse_counts;
-      return Error{ErrorType::kShardUnavailable, "not open yet"}.with("shard_id", shard.value());
+  std::vector<peer::ShardReply<std::uint64_t>> count(std::span<const ShardId> shards, const std::optional<Filter>&,
+                                                     const ReadFrom&) override {
+    std::vector<peer::ShardReply<std::uint64_t>> replies;
+    for (const auto& shard : shards) {
+      if (refuse_counts > 0) {
+        --refuse_counts;
+        replies.push_back({shard, Error{ErrorType::kShardUnavailable, "not open yet"}.with("shard_id", shard.value())});
+      } else {
+        replies.push_back({shard, std::uint64_t{0}});
+      }
     }
-    return std::uint64_t{0};
+    return replies;
   }
   Result<std::vector<peer::ShardReport>> report(std::span<const ShardId> shards) override {
     ++reports;

@@ -25,7 +25,7 @@ TEST_F(ReplySizeTest, APageThatEndsEarlyHidesNothingOfItsShard) {
   ScrollQuery query;
   query.projection.max_bytes = 1000;
 
-  const auto page = data->scroll("docs", query);
+  const auto page = data->scroll("docs", query, {});
   ASSERT_TRUE(page);
   EXPECT_EQ(numbers(page->points), (std::vector<std::uint64_t>{1, 2, 3, 5}));
   EXPECT_EQ(page->next, PointId(5));
@@ -33,7 +33,7 @@ TEST_F(ReplySizeTest, APageThatEndsEarlyHidesNothingOfItsShard) {
 
   node.pages[shards()[0]] = {{point(7), point(8)}, true};
   node.pages[shards()[1]] = {{point(9)}, true};
-  const auto last = data->scroll("docs", query);
+  const auto last = data->scroll("docs", query, {});
   EXPECT_EQ(numbers(last->points), (std::vector<std::uint64_t>{7, 8, 9}));
   EXPECT_FALSE(last->next);
 }
@@ -74,9 +74,9 @@ TEST_F(ReplySizeTest, AGetIsBoundedOverAllShards) {
   std::vector<PointId> ids{PointId(1), PointId(2)};
   Projection what;
   what.max_bytes = 1000;
-  EXPECT_EQ(data->get("docs", ids, what).error().type, ErrorType::kPayloadTooLarge);
+  EXPECT_EQ(data->get("docs", ids, what, {}).error().type, ErrorType::kPayloadTooLarge);
   ids.pop_back();
-  EXPECT_TRUE(data->get("docs", ids, what));
+  EXPECT_TRUE(data->get("docs", ids, what, {}));
 }
 
 }  // namespace

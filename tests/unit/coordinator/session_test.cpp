@@ -26,33 +26,6 @@ TEST_F(SessionPositions, AWriteNamesTheShardsThatItTouched) {
   EXPECT_EQ(data->write("docs", upserts(100))->positions.size(), 2U);
 }
 
-TEST_F(SessionPositions, OnlyWhatTheShardsCannotHaveIsLost) {
-  create(1, 2);
-  const auto shard = shards()[1];
-  primary(shard).sequences[shard] = 40;
-  const auto check = [&](std::uint64_t sequence, std::uint64_t term) {
-    return data->check_session("docs", {{shard, {.sequence = sequence, .term = term}}});
-  };
-  EXPECT_TRUE(check(40, 1));
-  EXPECT_TRUE(check(0, 1));
-  EXPECT_TRUE(data->check_session("docs", {}));
-  for (const auto& lost : {check(41, 1), check(1, 2)}) {
-    ASSERT_FALSE(lost);
-    EXPECT_EQ(lost.error().type, ErrorType::kSessionLost);
-    EXPECT_EQ(lost.error().details, "{\"shard_id\":" + std::to_string(shard.value()) + "}");
-  }
-  EXPECT_EQ(data->check_session("none", {}).error().type, ErrorType::kCollectionNotFound);
-}
-
-TEST_F(SessionPositions, ShardsOfADroppedCollectionSayNothing) {
-  create(1, 1);
-  const auto before = shards()[0];
-  ASSERT_TRUE(metadata.propose(cluster::DropCollection{"docs"}));
-  create_collection(1);
-  ASSERT_NE(shards()[0], before);
-  EXPECT_TRUE(data->check_session("docs", {{before, {.sequence = 99, .term = 9}}}));
-}
-
 TEST_F(SessionPositions, AFailedPartNamesItsPlaceInTheRequest) {
   create(1, 2);
   auto ops = upserts(20);

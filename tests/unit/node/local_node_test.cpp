@@ -61,9 +61,12 @@ class LocalNodeTest : public ::testing::Test {
     return replies.size() == 1 && replies.front().outcomes;
   }
 
+  Result<std::uint64_t> count(const ShardId& shard, const ReadFrom& from = {}) {
+    return std::move(node_->count({&shard, 1}, std::nullopt, from).at(0).answer);
+  }
   std::uint64_t count(const std::string& name) {
     std::uint64_t total = 0;
-    for (const auto& shard : metadata_->current()->find(name)->shards) total += *node_->count(shard, std::nullopt);
+    for (const auto& shard : metadata_->current()->find(name)->shards) total += *count(shard);
     return total;
   }
 
@@ -84,7 +87,7 @@ TEST_F(LocalNodeTest, MetadataOfThePastDropsNothing) {
   restart(false);
   node_->reconcile(before);  // as a log is read from its beginning
   node_->reconcile(metadata_->current());
-  const auto counted = node_->count(shard, std::nullopt);
+  const auto counted = count(shard);
   ASSERT_TRUE(counted) << counted.error().message;
   EXPECT_EQ(*counted, 1U);
 }
@@ -109,6 +112,25 @@ TEST_F(LocalNodeTest, ARestartFindsTheSamePoints) {
   EXPECT_EQ(count("docs"), 200U);
 }
 
+TEST_F(LocalNodeTest, OnlyWhatASessionCannotHaveWrittenHereIsLost) {
+  create("docs", 1);
+  for (std::uint64_t id = 1; id <= 4; ++id) ASSERT_TRUE(upsert("docs", id));
+  const auto shard = metadata_->current()->find("docs")->shards[0];
+  const auto term = metadata_->current()->placements.at(shard).term;
+  const auto read = [&](const ShardId& of, std::uint64_t sequence, std::uint64_t in_term) {
+    return count(shard, {Consistency::kAny, {{of, {.sequence = sequence, .term = in_term}}}, {}});
+  };
+  EXPECT_EQ(*read(shard, 4, term), 4U);
+  EXPECT_TRUE(read(ShardId(99), 500, 9));  // of another collection
+  for (const auto& lost : {read(shard, 5, term), read(shard, 1, term + 1)}) {
+    ASSERT_FALSE(lost);
+    EXPECT_EQ(lost.error().type, ErrorType::kSessionLost);
+    EXPECT_EQ(lost.error().details, "{\"shard_id\":" + std::to_string(shard.value()) + "}");
+  }
+  const ReadFrom late{Consistency::kPrimary, {}, Deadline(Deadline::Clock::now() - std::chrono::seconds(1), 10)};
+  EXPECT_EQ(count(shard, late).error().type, ErrorType::kTimeout);
+}
+
 TEST_F(LocalNodeTest, DroppingACollectionDropsItsDataForGood) {
   create("docs", 2);
   ASSERT_TRUE(upsert("docs", 1));
@@ -128,7 +150,7 @@ TEST_F(LocalNodeTest, ACopyThatTheDiskLostIsNeverCreatedAgainAsAnEmptyOne) {
 
   ASSERT_EQ(node_->problems().size(), 1U);
   EXPECT_NE(node_->problems().front().find("docs"), std::string::npos);
-  const auto answer = node_->count(ShardId(0), std::nullopt);
+  const auto answer = count(ShardId(0));
   ASSERT_FALSE(answer);
   EXPECT_EQ(answer.error().type, ErrorType::kShardUnavailable);
 }

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <future>
+
 #include "cluster/event_loop.hpp"
 #include "group_core.hpp"
 #include "testing/memory_database.hpp"
@@ -251,6 +253,32 @@ TEST_F(ReplicaGroupTest, AReaderIsRefusedWhenThePrimaryIsSilent) {
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().type, ErrorType::kShardUnavailable);
   EXPECT_THAT(refused.error().details, HasSubstr(R"("node":"a")"));
+}
+
+TEST_F(ReplicaGroupTest, ACopyHasWhatASessionWroteOnceItHasAppliedIt) {
+  receive({}, {entry(1, 1), entry(2, 1)}, 1);
+  EXPECT_TRUE(group_->wait_applied({1, 1}, milliseconds(0)));
+  const auto refused = group_->wait_applied({2, 1}, milliseconds(0));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().type, ErrorType::kShardUnavailable);  // another copy may have it
+  auto waiting = std::async(std::launch::async, [&] { return group_->wait_applied({2, 1}, std::chrono::minutes(1)); });
+  receive({2, 1}, {}, 2);
+  EXPECT_TRUE(waiting.get());
+}
+
+TEST_F(ReplicaGroupTest, OnlyAPrimaryKnowsThatWhatASessionWroteIsLost) {
+  lead(2);
+  requests_.accept_all();
+  settle();
+  ASSERT_TRUE(group_->readable(ReadConsistency::kPrimary));
+  const auto end = last();
+  EXPECT_TRUE(group_->wait_applied(end, std::chrono::minutes(1)));
+  const auto lost = group_->wait_applied({end.sequence + 1, 2}, std::chrono::minutes(1));  // and it does not wait
+  ASSERT_FALSE(lost);
+  EXPECT_EQ(lost.error().type, ErrorType::kSessionLost);
+  EXPECT_EQ(group_->wait_applied({end.sequence, 3}, milliseconds(0)).error().type, ErrorType::kSessionLost);
+  lease_ = false;  // another one may have been promoted in its place, and have it
+  EXPECT_EQ(group_->wait_applied({end.sequence + 1, 2}, milliseconds(0)).error().type, ErrorType::kShardUnavailable);
 }
 
 TEST_F(ReplicaGroupTest, ARestartKeepsTheLogAndAppliesItWhenItIsKnownToBeCommitted) {

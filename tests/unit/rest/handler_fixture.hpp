@@ -88,11 +88,6 @@ class MapData final : public coordinator::DataPlane {
     }
     return report;
   }
-  Result<void> check_session(const std::string&, const ShardPositions& session) const override {
-    sessions.push_back(session);
-    if (session_error) return *session_error;
-    return {};
-  }
   Result<coordinator::SearchReply> search(const std::string&, const SearchQuery& query) const override {
     searched.push_back(query);
     if (search_error && searched.size() == search_error_at) return *search_error;
@@ -112,8 +107,10 @@ class MapData final : public coordinator::DataPlane {
     if (reply.results.size() > query.limit) reply.results.resize(query.limit);
     return reply;
   }
-  Result<std::vector<std::optional<Point>>> get(const std::string&, std::span<const PointId> ids,
-                                                const Projection&) const override {
+  Result<std::vector<std::optional<Point>>> get(const std::string&, std::span<const PointId> ids, const Projection&,
+                                                const ReadFrom& from) const override {
+    reads.push_back(from);
+    if (read_error) return *read_error;
     std::vector<std::optional<Point>> out;
     for (const auto& id : ids) {
       const auto found = points.find(id);
@@ -121,7 +118,10 @@ class MapData final : public coordinator::DataPlane {
     }
     return out;
   }
-  Result<coordinator::ScrollReply> scroll(const std::string&, const ScrollQuery& query) const override {
+  Result<coordinator::ScrollReply> scroll(const std::string&, const ScrollQuery& query,
+                                          const ReadFrom& from) const override {
+    reads.push_back(from);
+    if (read_error) return *read_error;
     scrolled = query;
     coordinator::ScrollReply reply;
     for (auto at = query.after ? points.upper_bound(*query.after) : points.begin(); at != points.end(); ++at) {
@@ -133,7 +133,10 @@ class MapData final : public coordinator::DataPlane {
     }
     return reply;
   }
-  Result<std::uint64_t> count(const std::string&, const std::optional<Filter>& filter) const override {
+  Result<std::uint64_t> count(const std::string&, const std::optional<Filter>& filter,
+                              const ReadFrom& from) const override {
+    reads.push_back(from);
+    if (read_error) return *read_error;
     return static_cast<std::uint64_t>(std::count_if(points.begin(), points.end(), [&](const auto& entry) {
       return !filter || filter_matches(*filter, entry.first, std::string_view(entry.second.payload));
     }));
@@ -144,10 +147,10 @@ class MapData final : public coordinator::DataPlane {
   std::vector<WriteOp> written;
   mutable std::vector<SearchQuery> searched;
   mutable ScrollQuery scrolled;
-  std::optional<Error> write_error, search_error, session_error;
+  std::optional<Error> write_error, search_error, read_error;
   ShardPositions positions;  ///< what a write reports
   std::vector<std::size_t> written_places;
-  mutable std::vector<ShardPositions> sessions;  ///< that were checked
+  mutable std::vector<ReadFrom> reads;  ///< by id, pages and counts
   std::size_t search_error_at = 1;
   std::vector<coordinator::ShardFailure> failures;
 

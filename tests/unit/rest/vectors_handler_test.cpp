@@ -186,25 +186,44 @@ TEST_F(VectorRoutes, AWriteGivesATokenThatReadsAccept) {
   session_token = reply.header("X-Session-Token");
   ASSERT_FALSE(session_token.empty());
   EXPECT_EQ(call(Method::kGet, kOne).status, 200);
-  EXPECT_EQ(data.sessions.back(), data.positions);
+  EXPECT_EQ(data.reads.back().session, data.positions);
 
   // The next write of the session adds to it; writes themselves wait for nothing.
   data.positions = {{ShardId(3), {.sequence = 6, .term = 3}}, {ShardId(4), {.sequence = 1, .term = 1}}};
   session_token = call(Method::kDelete, kOne).header("X-Session-Token");
-  EXPECT_EQ(data.sessions.size(), 1U);
+  EXPECT_EQ(data.reads.size(), 1U);
   EXPECT_EQ(post(kAll + "/count", "{}").status, 200);
-  EXPECT_EQ(data.sessions.back(),
+  EXPECT_EQ(data.reads.back().session,
             (ShardPositions{{ShardId(3), {.sequence = 7, .term = 3}}, {ShardId(4), {.sequence = 1, .term = 1}}}));
 
-  data.session_error = Error{ErrorType::kSessionLost, "lost"}.with("shard_id", 3);
-  for (const auto* read : {"/get", "/scroll", "/count"}) {
-    EXPECT_EQ(post(kAll + read, R"({"ids":[]})").status, 409) << read;
-  }
+  data.read_error = Error{ErrorType::kSessionLost, "lost"}.with("shard_id", 3);
+  EXPECT_EQ(post(kAll + "/get", R"({"ids":[]})").status, 409);
+  for (const auto* read : {"/scroll", "/count"}) EXPECT_EQ(post(kAll + read, "{}").status, 409) << read;
   EXPECT_EQ(call(Method::kGet, kOne).body["error_type"], "session_lost");
   session_token = "made up";
   const auto refused = call(Method::kGet, kOne);
   EXPECT_EQ(refused.status, 400);
   EXPECT_EQ(refused.body["details"]["field"], "X-Session-Token");
+}
+
+TEST_F(VectorRoutes, ReadsAreAskedOfPrimariesUnlessTheRequestSaysOtherwise) {
+  put(PointId(std::uint64_t{7}), {1, 2, 3});
+  const auto from = [&] { return data.reads.back().consistency; };
+  EXPECT_EQ(call(Method::kGet, kOne).status, 200);
+  EXPECT_EQ(from(), Consistency::kPrimary);
+  EXPECT_NE(data.reads.back().deadline.at(), Deadline::Clock::time_point::max());
+  EXPECT_EQ(call(Method::kGet, kOne + "?consistency=any").status, 200);
+  EXPECT_EQ(from(), Consistency::kAny);
+  for (const auto& [path, body] : {std::pair("/get", R"({"ids":[1])"), std::pair("/scroll", R"({"limit":1)"),
+                                   std::pair("/count", R"({"filter":{})")}) {
+    const std::string start = body;
+    EXPECT_EQ(post(kAll + path, start + "}").status, 200) << path;
+    EXPECT_EQ(from(), Consistency::kPrimary) << path;
+    EXPECT_EQ(post(kAll + path, start + R"(,"consistency":"any"})").status, 200) << path;
+    EXPECT_EQ(from(), Consistency::kAny) << path;
+    EXPECT_EQ(post(kAll + path + "?consistency=primary", start + R"(,"consistency":"any"})").status, 200) << path;
+    EXPECT_EQ(from(), Consistency::kPrimary) << path;
+  }
 }
 
 TEST_F(VectorRoutes, OperationsKnowTheirPlaceInTheRequest) {

@@ -30,7 +30,7 @@ class Admitted : public ::testing::Test, protected Pair {
     };
     replication.on_fetch = [](const ShardId&, std::uint64_t, peer::CheckpointSink&) -> Result<void> { return {}; };
   }
-  Result<std::uint64_t> count() { return peer().count(ShardId(1), std::nullopt); }
+  Result<std::uint64_t> count() { return testing::count_of(peer(), ShardId(1), std::nullopt); }
   Error refused_count() {
     auto result = count();
     EXPECT_FALSE(result);
@@ -91,7 +91,7 @@ TEST_F(Admitted, AnotherProcessAtTheAddressIsNotTheOneThatIsMeant) {
   EXPECT_NE(error.message.find("means 17"), std::string::npos) << error.message;
 
   peers->set_endpoint(NodeId("node-3"), endpoint());
-  const auto other = peers->find(NodeId("node-3"))->count(ShardId(1), std::nullopt);
+  const auto other = testing::count_of(*peers->find(NodeId("node-3")), ShardId(1), std::nullopt);
   ASSERT_FALSE(other);
   EXPECT_NE(other.error().message.find("this is node 'node-2', the sender 'node-1' means node 'node-3'"),
             std::string::npos)

@@ -184,8 +184,14 @@ TEST_F(DataCalls, GetKeepsThePlacesOfPointsThatAreNotThere) {
     return std::vector<std::optional<Point>>{std::nullopt, point(PointId(std::string("1"))), std::nullopt};
   };
   const std::vector<PointId> ids{PointId(1), PointId(std::string("1")), PointId(2)};
-  const auto points = peer().get(ShardId(8), ids, {true, true, {}});
+  const ReadFrom any{Consistency::kAny, {{ShardId(8), {.sequence = 70, .term = 3}}}, {}};
+  const auto replies = peer().get(std::vector<peer::ShardIds>{{ShardId(8), ids}}, {true, true, {}}, any);
+  ASSERT_EQ(replies.size(), 1U);
+  const auto& points = replies[0].answer;
   ASSERT_TRUE(points) << points.error().message;
+  EXPECT_EQ(data.from.consistency, Consistency::kAny);
+  EXPECT_EQ(data.from.session, any.session);
+  EXPECT_EQ(data.from.deadline.at(), Deadline::Clock::time_point::max());
   ASSERT_EQ(points->size(), 3U);
   EXPECT_FALSE((*points)[0] || (*points)[2]);
   ASSERT_TRUE((*points)[1]);
@@ -193,8 +199,8 @@ TEST_F(DataCalls, GetKeepsThePlacesOfPointsThatAreNotThere) {
 }
 
 TEST_F(DataCalls, AScrollPage) {
-  data.on_scroll = [](const ShardId& shard, const ScrollQuery& query) {
-    EXPECT_EQ(shard, ShardId(8));
+  data.on_scroll = [](const ShardId& shard, const ScrollQuery& query) -> Result<peer::ShardPage> {
+    if (shard != ShardId(8)) return Error{ErrorType::kShardUnavailable, "not here"};
     EXPECT_EQ(query.limit, 2U);
     EXPECT_EQ(query.after, PointId(std::string("m")));
     EXPECT_TRUE(query.filter && is_key(*query.filter, "q", 1));
@@ -204,7 +210,17 @@ TEST_F(DataCalls, AScrollPage) {
   query.limit = 2;
   query.after = PointId(std::string("m"));
   query.filter = key_is("q", 1);
-  const auto page = peer().scroll(ShardId(8), query);
+  const auto now = Deadline::Clock::now();
+  const std::vector<ShardId> shards{ShardId(8), ShardId(9)};
+  const auto replies = peer().scroll(shards, query, {Consistency::kPrimary, {}, Deadline(now, 3000)});
+  ASSERT_EQ(replies.size(), 2U);
+  EXPECT_EQ(replies[1].shard, ShardId(9));
+  ASSERT_FALSE(replies[1].answer);
+  EXPECT_EQ(replies[1].answer.error().type, ErrorType::kShardUnavailable);
+  EXPECT_EQ(data.from.consistency, Consistency::kPrimary);
+  EXPECT_GT(data.from.deadline.at(), now + std::chrono::milliseconds(1000));
+  EXPECT_LE(data.from.deadline.at(), Deadline::Clock::now() + std::chrono::milliseconds(3000));
+  const auto& page = replies[0].answer;
   ASSERT_TRUE(page) << page.error().message;
   ASSERT_EQ(page->points.size(), 2U);
   expect_same(page->points[1], point(PointId(std::string("z"))));
@@ -215,8 +231,8 @@ TEST_F(DataCalls, CountMatchingAndReport) {
   data.on_count = [](const ShardId& shard, const std::optional<Filter>& filter) -> Result<std::uint64_t> {
     return shard.value() + (filter ? 1000 : 0);
   };
-  EXPECT_EQ(*peer().count(ShardId(3), std::nullopt), 3U);
-  EXPECT_EQ(*peer().count(ShardId(3), key_is("k", 1)), 1003U);
+  EXPECT_EQ(*testing::count_of(peer(), ShardId(3), std::nullopt), 3U);
+  EXPECT_EQ(*testing::count_of(peer(), ShardId(3), key_is("k", 1)), 1003U);
 
   data.on_matching = [](const ShardId&, const Filter& filter, const std::optional<PointId>& after, std::size_t limit) {
     EXPECT_TRUE(is_key(filter, "k", 2));
@@ -276,7 +292,7 @@ TEST_F(DataCalls, AnErrorOfTheOtherNodeComesBackWholeHoweverLong) {
   const Error sent =
       Error{ErrorType::kCollectionNotFound, std::string(50'000, 'm')}.with("long", std::string(50'000, 'd'));
   data.on_count = [&](const ShardId&, const std::optional<Filter>&) -> Result<std::uint64_t> { return sent; };
-  const auto count = peer().count(ShardId(1), std::nullopt);
+  const auto count = testing::count_of(peer(), ShardId(1), std::nullopt);
   ASSERT_FALSE(count);
   EXPECT_EQ(count.error().type, sent.type);
   EXPECT_EQ(count.error().message, sent.message);

@@ -51,7 +51,7 @@ class Failures : public ::testing::Test, protected Pair {
   Failures() {
     data.on_count = [](const ShardId&, const std::optional<Filter>&) -> Result<std::uint64_t> { return 1; };
   }
-  Result<std::uint64_t> count() { return peer().count(ShardId(1), std::nullopt); }
+  Result<std::uint64_t> count() { return testing::count_of(peer(), ShardId(1), std::nullopt); }
   std::vector<peer::ShardWriteReply> write() { return peer().write({{ShardId(1), 1, {}}, {ShardId(2), 1, {}}}); }
 };
 
@@ -68,7 +68,7 @@ TEST_F(Failures, AForgottenNodeIsUnreachableThroughOldPointersAndComesBack) {
   peers->forget(kServerNode);
   EXPECT_EQ(peers->find(kServerNode), nullptr);
   EXPECT_EQ(peers->replication(kServerNode), nullptr);
-  const auto count_now = old_peer.count(ShardId(1), std::nullopt);
+  const auto count_now = testing::count_of(old_peer, ShardId(1), std::nullopt);
   ASSERT_FALSE(count_now);
   EXPECT_EQ(count_now.error().type, ErrorType::kNodeUnreachable);
   EXPECT_EQ(count_now.error().message.rfind("Failed to get client for node 'node-2'", 0), 0U);
@@ -77,7 +77,7 @@ TEST_F(Failures, AForgottenNodeIsUnreachableThroughOldPointersAndComesBack) {
   EXPECT_TRUE(answered);
   peers->set_endpoint(kServerNode, endpoint(), testing::kServerRaft);
   EXPECT_EQ(peers->find(kServerNode), &old_peer);
-  EXPECT_TRUE(old_peer.count(ShardId(1), std::nullopt));
+  EXPECT_TRUE(testing::count_of(old_peer, ShardId(1), std::nullopt));
 }
 
 TEST_F(Failures, ADeadServerIsUnreachableSoonAndAWriteToItWasNotDone) {
@@ -274,9 +274,10 @@ TEST_F(Failures, AServerWithASmallerLimitSaysSo) {
     return std::vector<std::optional<Point>>{Point{PointId(1), {}, std::string(200'000, ' ')}};
   };
   const std::vector<PointId> ids{PointId(1)};
-  const auto got = peer().get(ShardId(1), ids, {});
-  ASSERT_FALSE(got);
-  EXPECT_EQ(got.error().type, ErrorType::kPayloadTooLarge) << got.error().message;
+  const auto got = peer().get(std::vector<peer::ShardIds>{{ShardId(1), ids}}, {}, {});
+  ASSERT_EQ(got.size(), 1U);
+  ASSERT_FALSE(got[0].answer);
+  EXPECT_EQ(got[0].answer.error().type, ErrorType::kPayloadTooLarge) << got[0].answer.error().message;
 }
 
 TEST_F(Failures, SixtyFourMebibytesPass) {

@@ -49,6 +49,7 @@ class FakePeer final : public peer::Peer {
       on_matching;
   std::function<Result<std::vector<peer::ShardReport>>(std::span<const ShardId>)> on_report;
   std::function<Result<peer::ShardDigest>(const ShardId&)> on_digest;
+  ReadFrom from;  ///< of the last get or scroll
 
   std::vector<peer::ShardWriteReply> write(std::vector<peer::ShardWrite> writes) override {
     return on_write(std::move(writes));
@@ -56,15 +57,25 @@ class FakePeer final : public peer::Peer {
   std::vector<peer::ShardSearchReply> search(std::span<const ShardId> shards, const SearchQuery& query) override {
     return on_search(shards, query);
   }
-  Result<std::vector<std::optional<Point>>> get(const ShardId& shard, std::span<const PointId> ids,
-                                                const Projection& what) override {
-    return on_get(shard, ids, what);
+  std::vector<peer::ShardReply<peer::ShardPoints>> get(std::span<const peer::ShardIds> wanted, const Projection& what,
+                                                       const ReadFrom& who) override {
+    from = who;
+    std::vector<peer::ShardReply<peer::ShardPoints>> replies;
+    for (const auto& [shard, ids] : wanted) replies.push_back({shard, on_get(shard, ids, what)});
+    return replies;
   }
-  Result<peer::ShardPage> scroll(const ShardId& shard, const ScrollQuery& query) override {
-    return on_scroll(shard, query);
+  std::vector<peer::ShardReply<peer::ShardPage>> scroll(std::span<const ShardId> shards, const ScrollQuery& query,
+                                                        const ReadFrom& who) override {
+    from = who;
+    std::vector<peer::ShardReply<peer::ShardPage>> replies;
+    for (const auto& shard : shards) replies.push_back({shard, on_scroll(shard, query)});
+    return replies;
   }
-  Result<std::uint64_t> count(const ShardId& shard, const std::optional<Filter>& filter) override {
-    return on_count(shard, filter);
+  std::vector<peer::ShardReply<std::uint64_t>> count(std::span<const ShardId> shards,
+                                                     const std::optional<Filter>& filter, const ReadFrom&) override {
+    std::vector<peer::ShardReply<std::uint64_t>> replies;
+    for (const auto& shard : shards) replies.push_back({shard, on_count(shard, filter)});
+    return replies;
   }
   Result<std::vector<PointId>> matching(const ShardId& shard, const Filter& filter, const std::optional<PointId>& after,
                                         std::size_t limit) override {
@@ -73,6 +84,13 @@ class FakePeer final : public peer::Peer {
   Result<std::vector<peer::ShardReport>> report(std::span<const ShardId> shards) override { return on_report(shards); }
   Result<peer::ShardDigest> digest(const ShardId& shard) override { return on_digest(shard); }
 };
+
+/// The answer of one shard.
+inline Result<std::uint64_t> count_of(peer::Peer& peer, const ShardId& shard, const std::optional<Filter>& filter) {
+  auto replies = peer.count({&shard, 1}, filter, ReadFrom());
+  if (replies.size() != 1 || replies[0].shard != shard) return Error{ErrorType::kInternal, "not one answer"};
+  return std::move(replies[0].answer);
+}
 
 class FakeReplication final : public peer::ReplicationPeer {
  public:
