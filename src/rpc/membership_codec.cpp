@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <optional>
+#include <string_view>
 
 namespace vectorizer::rpc {
 namespace {
@@ -11,6 +12,14 @@ using State = peer::IdentityState;
 
 /// A year: what is beyond is nonsense that must not overflow a time.
 constexpr std::uint64_t kMaxSilenceMs = 365ULL * 24 * 3600 * 1000;
+/// Names of nodes and hosts have 255 at most, an endpoint has a port as well.
+constexpr std::size_t kMaxNameBytes = 300;
+
+/// Visible ASCII, as every name, endpoint, uuid and version is; may be empty.
+bool is_name(std::string_view text) {
+  return text.size() <= kMaxNameBytes &&
+         std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7f; });
+}
 
 wire::HelloMessage::State encode_state(State state) {
   switch (state) {
@@ -55,6 +64,7 @@ void encode_hello(const peer::Hello& hello, wire::HelloMessage& out) {
   out.set_cluster_id(hello.cluster_id);
   out.set_state(encode_state(hello.state));
   out.set_claimed_by(hello.claimed_by);
+  out.set_claimed_by_endpoint(hello.claimed_by_endpoint);
   out.set_has_data(hello.has_data);
   out.set_servers_hash(hello.servers_hash);
   out.set_expected_nodes(hello.expected_nodes);
@@ -73,6 +83,10 @@ Result<peer::Hello> decode_hello(const wire::HelloMessage& in) {
   const auto state = decode_state(in.state());
   if (!state) return Error{ErrorType::kInternal, "a hello with a state of no known kind: another version?"};
   if (in.rest_port() > UINT16_MAX) return Error{ErrorType::kInternal, "a hello with a port that cannot be"};
+  for (const auto* name : {&in.node(), &in.uuid(), &in.endpoint(), &in.cluster_id(), &in.claimed_by(),
+                           &in.claimed_by_endpoint(), &in.version(), &in.leader_endpoint(), &in.metadata_digest()}) {
+    if (!is_name(*name)) return Error{ErrorType::kInternal, "a hello with a name that cannot be"};
+  }
   peer::Hello out;
   out.node = NodeId(in.node());
   out.uuid = in.uuid();
@@ -81,6 +95,7 @@ Result<peer::Hello> decode_hello(const wire::HelloMessage& in) {
   out.cluster_id = in.cluster_id();
   out.state = *state;
   out.claimed_by = in.claimed_by();
+  out.claimed_by_endpoint = in.claimed_by_endpoint();
   out.has_data = in.has_data();
   out.servers_hash = in.servers_hash();
   out.expected_nodes = in.expected_nodes();
@@ -103,8 +118,11 @@ void encode_claim(const peer::ClaimRequest& claim, wire::ClaimRequest& out) {
   out.set_from_endpoint(claim.from_endpoint);
 }
 
-peer::ClaimRequest decode_claim(const wire::ClaimRequest& in) {
-  return {in.cluster_id(), in.servers_hash(), in.from_uuid(), in.from_endpoint()};
+Result<peer::ClaimRequest> decode_claim(const wire::ClaimRequest& in) {
+  for (const auto* name : {&in.cluster_id(), &in.from_uuid(), &in.from_endpoint()}) {
+    if (!is_name(*name)) return Error{ErrorType::kInternal, "a claim with a name that cannot be"};
+  }
+  return peer::ClaimRequest{in.cluster_id(), in.servers_hash(), in.from_uuid(), in.from_endpoint()};
 }
 
 void encode_remembered(const peer::Remembered& remembered, wire::RememberedReply& out) {

@@ -9,11 +9,12 @@ namespace vectorizer::rpc {
 namespace wire = vectorizer::rpc::v1;
 
 void encode_hello(const peer::Hello& hello, wire::HelloMessage& out);
-/// Refuses a state or a port that does not exist.
+/// Refuses a state or a port that does not exist, and names that no node has: they are written to disk, as JSON.
 Result<peer::Hello> decode_hello(const wire::HelloMessage& in);
 
 void encode_claim(const peer::ClaimRequest& claim, wire::ClaimRequest& out);
-peer::ClaimRequest decode_claim(const wire::ClaimRequest& in);
+/// Refuses names that no node has, as decode_hello does.
+Result<peer::ClaimRequest> decode_claim(const wire::ClaimRequest& in);
 
 void encode_remembered(const peer::Remembered& remembered, wire::RememberedReply& out);
 peer::Remembered decode_remembered(const wire::RememberedReply& in);

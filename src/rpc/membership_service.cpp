@@ -53,7 +53,9 @@ grpc::ServerUnaryReactor* MembershipServiceImpl::Claim(grpc::CallbackServerConte
                                                        const wire::ClaimRequest* request, wire::Done* reply) {
   return serve(core_.changes, Method::kClaim, context, request, reply,
                [](peer::MembershipPeer& peer, const wire::ClaimRequest& in, wire::Done& out) {
-                 encode_done(peer.claim(decode_claim(in)), out);
+                 const auto claim = decode_claim(in);
+                 if (!claim) return encode_error(claim.error(), *out.mutable_error());
+                 encode_done(peer.claim(*claim), out);
                });
 }
 

@@ -16,6 +16,7 @@ peer::Hello full_hello(const std::string& name) {
   hello.cluster_id = "c";
   hello.state = peer::IdentityState::kClaimed;
   hello.claimed_by = "someone";
+  hello.claimed_by_endpoint = "s:15003";
   hello.has_data = true;
   hello.servers_hash = 0xffffffffffffffff;
   hello.expected_nodes = 3;
@@ -36,6 +37,7 @@ void expect_same(const peer::Hello& a, const peer::Hello& b) {
             std::tie(b.node, b.uuid, b.raft_id, b.endpoint, b.cluster_id, b.state, b.claimed_by, b.has_data));
   EXPECT_EQ(std::tie(a.servers_hash, a.expected_nodes, a.boot_epoch, a.boot_nonce, a.previous_nonce, a.rest_port),
             std::tie(b.servers_hash, b.expected_nodes, b.boot_epoch, b.boot_nonce, b.previous_nonce, b.rest_port));
+  EXPECT_EQ(a.claimed_by_endpoint, b.claimed_by_endpoint);
   EXPECT_EQ(a.version, b.version);
   EXPECT_EQ(a.leader_endpoint, b.leader_endpoint);
   EXPECT_EQ(std::tie(a.uptime_seconds, a.metadata_epoch, a.metadata_digest),
@@ -103,6 +105,32 @@ TEST_F(MembershipCalls, RememberedClaimJoinAndRemoved) {
     return {};
   };
   EXPECT_TRUE(member()->you_are_removed("cluster-a"));
+}
+
+TEST_F(MembershipCalls, NamesThatNoNodeHasAreRefused) {
+  int served = 0;
+  membership.on_hello = [&](const peer::Hello& caller) { return ++served, caller; };
+  membership.on_join = [&](const peer::Hello&) -> Result<void> { return ++served, Result<void>(); };
+  membership.on_claim = [&](const peer::ClaimRequest&) -> Result<void> { return ++served, Result<void>(); };
+  for (const std::string& bad :
+       {std::string("\xff"), std::string("a\0b", 3), std::string("a b"), std::string(301, 'a')}) {
+    for (std::string peer::Hello::*name :
+         {&peer::Hello::uuid, &peer::Hello::endpoint, &peer::Hello::cluster_id, &peer::Hello::claimed_by,
+          &peer::Hello::claimed_by_endpoint, &peer::Hello::version, &peer::Hello::leader_endpoint,
+          &peer::Hello::metadata_digest}) {
+      auto hello = full_hello("node-1");
+      hello.*name = bad;
+      EXPECT_FALSE(member()->hello(hello));
+      EXPECT_FALSE(member()->join(hello));
+    }
+    auto hello = full_hello("node-1");
+    hello.node = NodeId(bad);
+    EXPECT_FALSE(member()->join(hello));
+    EXPECT_FALSE(member()->claim({bad, 1, "u", "e:1"}));
+    EXPECT_FALSE(member()->claim({"c", 1, bad, "e:1"}));
+    EXPECT_FALSE(member()->claim({"c", 1, "u", bad}));
+  }
+  EXPECT_EQ(served, 0);
 }
 
 TEST_F(MembershipCalls, ABeatWithCopies) {
