@@ -1,5 +1,6 @@
 #include "filter_codec.hpp"
 
+#include <algorithm>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -138,11 +139,17 @@ class Encoder {
   std::vector<const Filter*> groups_;
 };
 
+/// Far above what limits.max_filter_depth can allow, far below what the recursion over a filter can take.
+constexpr std::uint32_t kMaxDepth = 1000;
+
 /// Reads groups from the last to the first, so that those that a group names are there.
 class Decoder {
  public:
   explicit Decoder(const wire::Filter& in)
-      : in_(in), groups_(static_cast<std::size_t>(in.groups_size())), named_(groups_.size(), false) {}
+      : in_(in),
+        groups_(static_cast<std::size_t>(in.groups_size())),
+        named_(groups_.size(), false),
+        depth_(groups_.size(), 1) {}
 
   Result<Filter> run() {
     if (groups_.empty()) return damaged("it has no groups");
@@ -171,6 +178,8 @@ class Decoder {
   Result<std::shared_ptr<const Filter>> group(std::uint32_t index) {
     if (index <= current_ || index >= groups_.size() || named_[index]) return damaged("a group out of place");
     named_[index] = true;
+    depth_[current_] = std::max(depth_[current_], depth_[index] + 1);
+    if (depth_[current_] > kMaxDepth) return damaged("its groups are nested too deeply");
     return std::move(groups_[index]);
   }
 
@@ -241,6 +250,7 @@ class Decoder {
   const wire::Filter& in_;
   std::vector<std::shared_ptr<const Filter>> groups_;
   std::vector<bool> named_;
+  std::vector<std::uint32_t> depth_;  // of groups inside each other, itself included
   std::size_t current_ = 0;
 };
 

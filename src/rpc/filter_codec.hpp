@@ -14,7 +14,7 @@ PointId decode_id(const wire::Id& in);
 /// Exact: no value is rounded, reordered or read from text again.
 void encode_filter(const Filter& filter, wire::Filter& out);
 /// Refuses what encode_filter does not write: a group that is named twice, above itself, or not at all, a condition
-/// without a test.
+/// without a test; and groups nested far deeper than any client's filter may be.
 Result<Filter> decode_filter(const wire::Filter& in);
 
 }  // namespace vectorizer::rpc

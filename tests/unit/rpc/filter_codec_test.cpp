@@ -190,16 +190,30 @@ TEST(FilterCodec, WhatAClientWroteDecidesTheSameAfterwards) {
   EXPECT_TRUE(same(*filter, *back));
 }
 
-TEST(FilterCodec, DepthHasNoLimitOfItsOwn) {
+Filter nested(int depth) {
   Filter filter;
-  for (int i = 0; i < 500; ++i) {
+  for (int i = 1; i < depth; ++i) {
     Filter outer;
     outer.must.push_back({{}, std::make_shared<const Filter>(std::move(filter))});
     filter = std::move(outer);
   }
+  return filter;
+}
+
+TEST(FilterCodec, DeeperThanAnyClientMayWrite) {
+  const Filter filter = nested(1000);
   const auto back = through_the_wire(filter);
   ASSERT_TRUE(back) << back.error().message;
   EXPECT_TRUE(same(filter, *back));
+}
+
+TEST(FilterCodec, GroupsThatWouldOverflowTheStackAreRefused) {
+  EXPECT_FALSE(through_the_wire(nested(1001)));
+  wire::Filter bad;
+  constexpr int kGroups = 1'000'000;
+  for (int i = 1; i < kGroups; ++i) bad.add_groups()->add_must()->set_group(static_cast<std::uint32_t>(i));
+  bad.add_groups();
+  EXPECT_FALSE(decode_filter(bad));
 }
 
 TEST(FilterCodec, GroupsOutOfPlaceAreRefused) {
