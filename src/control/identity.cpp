@@ -55,8 +55,8 @@ std::string encode(const Identity& identity) {
 
 std::optional<Identity> decode(const std::string& text) {
   const auto json = nlohmann::json::parse(text, nullptr, false);
-  if (!json.is_object() || json.value("format", 0) != kFormat) return std::nullopt;
   try {
+    if (json.at("format") != kFormat) return std::nullopt;
     Identity identity;
     identity.uuid = json.at("uuid").get<std::string>();
     identity.raft_id = json.at("raft_id").get<std::uint64_t>();

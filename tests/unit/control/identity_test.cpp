@@ -62,10 +62,13 @@ TEST_F(IdentityFileTest, KeepsWhatIsUpdated) {
 }
 
 TEST_F(IdentityFileTest, ADamagedFileIsAnErrorThatSaysHowToGoOn) {
-  std::ofstream(directory_ / "identity") << "{\"format\":1,\"uuid\":\"abc\"}";
-  auto file = IdentityFile::open(directory_, NodeId("a"), false);
-  ASSERT_FALSE(file);
-  EXPECT_THAT(file.error().message, HasSubstr("empty its data directory"));
+  for (const char* text :
+       {R"({"format":1,"uuid":"abc"})", R"({"format":"1"})", R"({"format":[1]})", "{}", "[]", "1", ""}) {
+    std::ofstream(directory_ / "identity") << text;
+    auto file = IdentityFile::open(directory_, NodeId("a"), false);
+    ASSERT_FALSE(file) << text;
+    EXPECT_THAT(file.error().message, HasSubstr("empty its data directory")) << text;
+  }
 }
 
 TEST_F(IdentityFileTest, ARaftLogWithoutIdentityAndTheReverseAreRefused) {
