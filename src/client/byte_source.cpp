@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstring>
 #include <system_error>
+#include <utility>
 
 namespace vectorizer::client {
 namespace {
@@ -60,6 +61,7 @@ Result<bool> ByteSource::read_line(std::string& line, std::size_t max_bytes) {
   line.clear();
   char part[8192];
   while (line.size() <= max_bytes) {
+    const auto before = gztell(file_.get());
     if (gzgets(file_.get(), part, sizeof part) == nullptr) {
       int code = Z_OK;
       gzerror(file_.get(), &code);
@@ -67,7 +69,8 @@ Result<bool> ByteSource::read_line(std::string& line, std::size_t max_bytes) {
       return !line.empty();
     }
     const std::size_t length = std::strlen(part);
-    if (length == 0) return Error{ErrorType::kValidation, name_ + ": holds a zero byte, which no line of JSON does"};
+    if (std::cmp_not_equal(length, gztell(file_.get()) - before))
+      return Error{ErrorType::kValidation, name_ + ": holds a zero byte, which no line of JSON does"};
     line.append(part, length);
     if (line.back() == '\n') {
       line.pop_back();

@@ -134,6 +134,10 @@ TEST_F(VectorReaderTest, ReadsJsonLinesAndNamesTheBadOne) {
   EXPECT_NE(read_all(write("c.jsonl", good + R"({"vector":[1]})")).error.find("dimension 1, but row 0 has 2"),
             std::string::npos);
   EXPECT_NE(read_all(write("d.jsonl", R"({"vectr":[1]})")).error.find("unknown key 'vectr'"), std::string::npos);
+  for (const std::string_view bad : {std::string_view("\0", 1), std::string_view("{\"vector\":[1,2]\0\n}", 18),
+                                     std::string_view("{\"vector\":[1,2]}\0\n", 19)}) {
+    EXPECT_NE(read_all(write("z.jsonl", std::string(bad))).error.find("zero byte"), std::string::npos) << bad;
+  }
   EXPECT_NE(read_all(write("e.jsonl", R"({"id":-1,"vector":[1]})")).error.find("row 0: the id"), std::string::npos);
 }
 
