@@ -115,6 +115,7 @@ LogEntry make_noop(std::uint64_t term, SequenceNumber sequence) {
 
 Result<std::vector<StoredWrite>> entry_writes(const LogEntry& entry) {
   ASSIGN_OR_RETURN(RecordReader reader, open_body(entry.bytes));
+  if (entry.last < entry.first) return RecordReader::damaged("its sequence numbers go backwards");
   std::vector<StoredWrite> writes;
   for (SequenceNumber sequence = entry.first; !reader.at_end(); ++sequence) {
     if (sequence > entry.last) return RecordReader::damaged("it has more changes than sequence numbers");

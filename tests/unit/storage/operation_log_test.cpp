@@ -400,6 +400,9 @@ TEST(LogEncoding, EveryDamageIsAnErrorOrAnotherChange) {
   EXPECT_FALSE(entry_writes(longer));
   longer.bytes[0] = 9;
   EXPECT_THAT(entry_writes(longer).error().message, HasSubstr("version 9"));
+  LogEntry backwards = make_noop(3, 8);
+  backwards.last = 7;
+  EXPECT_FALSE(entry_writes(backwards));
 }
 
 TEST(LogEncoding, ASliceOfACheckpointReadsBack) {

@@ -159,6 +159,19 @@ TEST_F(RocksShardStoreTest, AgreesWithTheStoreInMemoryOverARandomHistory) {
   EXPECT_EQ(store_->applied_sequence(), model.applied_sequence());
 }
 
+TEST_F(RocksShardStoreTest, SequencesOfAWriteThatFailedWithItsRecordInTheLogAreNotUsedAgain) {
+  ASSERT_TRUE(write(*store_, {upsert(1, PointId(1), {1})}));
+  EXPECT_EQ(store_->last_sequence(), 1U);
+  // RocksDB logs a batch before it finds that a column family of it is gone.
+  ASSERT_TRUE(database_->rocks().DropColumnFamily(database_->family(ColumnFamily::kPoints)).ok());
+  ASSERT_FALSE(write(*store_, {upsert(2, PointId(2), {2}), upsert(3, PointId(3), {3})}));
+  EXPECT_EQ(store_->applied_sequence(), 1U);
+  EXPECT_EQ(store_->last_sequence(), 3U);
+  reopen();
+  EXPECT_EQ(store_->applied_sequence(), 3U);  // the record counts after all
+  EXPECT_EQ(store_->last_sequence(), 3U);
+}
+
 TEST_F(RocksShardStoreTest, AnEmptyWriteChangesNothing) {
   EXPECT_TRUE(store_->write({}));
   EXPECT_EQ(store_->applied_sequence(), 0U);
