@@ -21,9 +21,6 @@ namespace {
 constexpr std::chrono::milliseconds kServerGrace{2000};
 /// The node follows each change of the metadata at once; this is for what failed the last time.
 constexpr std::chrono::milliseconds kFollowAgain{1000};
-/// A disk that hangs gives no errors. After this much a node gives its lease up, and after this much it ends.
-constexpr std::chrono::seconds kSlowDisk{5};
-constexpr std::chrono::seconds kGiveUpDisk{30};
 constexpr std::size_t kMaxSecretBytes = 4096;
 
 /// This node itself, and the others.
@@ -84,6 +81,12 @@ control::MembershipOptions membership_options(const config::Settings& settings) 
     spdlog::shutdown();
     std::_Exit(kExitDamaged);
   };
+  options.on_hung = [](std::chrono::milliseconds waiting) {
+    spdlog::critical("something has been waiting for the disk for {} ms: the process ends, so that others take over",
+                     waiting.count());
+    spdlog::shutdown();
+    std::_Exit(kExitHung);
+  };
   return options;
 }
 
@@ -98,7 +101,6 @@ Result<std::unique_ptr<ClusterMember>> ClusterMember::open(const config::Setting
 
 Result<void> ClusterMember::build(storage::Database& database) {
   const auto& cluster = settings_.cluster;
-  database_ = &database;
   ASSIGN_OR_RETURN(secret_, read_secret(cluster));
   for (const auto& warning : warnings()) spdlog::warn("{}", warning);
   auto options = membership_options(settings_);
@@ -156,18 +158,6 @@ coordinator::MemberPorts ClusterMember::ports() {
   return ports;
 }
 
-bool ClusterMember::stalled() const {
-  const auto waiting = database_->longest_write();
-  if (waiting >= kGiveUpDisk) {
-    spdlog::critical("a write has been waiting for the disk for {} ms: the process ends, so that others take over",
-                     waiting.count());
-    spdlog::shutdown();
-    std::_Exit(kExitFailure);
-  }
-  if (waiting >= kSlowDisk) spdlog::error("a write has been waiting for the disk for {} ms", waiting.count());
-  return waiting >= kSlowDisk;
-}
-
 rpc::Identity ClusterMember::identity() const {
   const auto self = identity_->current();
   return {self.cluster_id, self.node, self.raft_id};
@@ -199,13 +189,15 @@ Result<void> ClusterMember::start(node::LocalNode& node) {
                                 options, [this] { return identity(); }, handlers, metrics_));
   membership_->metadata().observe([this](const auto&) { follower_.poke(); });
   control::LocalHooks hooks;
-  hooks.state = [this, &node] { return control::LocalState{node.copies(), stalled()}; };
+  hooks.copies = [&node] { return node.copies(); };
+  hooks.disk_wait = [&node] { return node.longest_disk_wait(); };
   hooks.follows = [&node](std::uint64_t epoch, std::chrono::milliseconds timeout) {
     return node.follows(epoch, timeout);
   };
   RETURN_IF_ERROR(membership_->start(std::move(hooks)));
   follower_.start(kFollowAgain, [this, &node](const std::stop_token&) {
-    // At its start a node sees the metadata from the beginning, as its log is read: what was true then must not be acted on.
+    // At its start a node sees the metadata from the beginning, as its log is read: what was true then must not be
+    // acted on.
     if (!caught_up_ && !membership_->metadata().catch_up()) return;
     caught_up_ = true;
     const auto metadata = membership_->metadata().current();

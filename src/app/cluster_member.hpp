@@ -51,14 +51,10 @@ class ClusterMember {
  private:
   ClusterMember(const config::Settings& settings, MetricsRegistry& metrics) : settings_(settings), metrics_(metrics) {}
   Result<void> build(storage::Database& database);
-  /// Whether the disk hangs; ends the process when it has for too long, because then nothing else frees what others wait
-  /// for.
-  bool stalled() const;
   rpc::Identity identity() const;
 
   const config::Settings settings_;
   MetricsRegistry& metrics_;
-  storage::Database* database_ = nullptr;
   std::string secret_;
   std::unique_ptr<control::IdentityFile> identity_;
   std::unique_ptr<rpc::GrpcPeers> grpc_;

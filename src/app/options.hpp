@@ -12,6 +12,7 @@ inline constexpr int kExitOk = 0;
 inline constexpr int kExitFailure = 1;
 inline constexpr int kExitUsage = 64;
 inline constexpr int kExitDamaged = 65;  ///< the data directory cannot be used as it is; the text says what to do
+inline constexpr int kExitHung = 75;     ///< the disk hangs; started again, it may not
 inline constexpr int kExitConfiguration = 78;
 
 enum class Mode : std::uint8_t {

@@ -22,7 +22,7 @@ bool Lane::try_post(std::function<void()> task) {
   {
     const std::lock_guard lock(mutex_);
     if (stopping_ || queue_.size() >= queue_limit_) return false;
-    queue_.push_back(std::move(task));
+    queue_.push_back({std::move(task), std::chrono::steady_clock::now()});
   }
   wake_.notify_one();
   return true;
@@ -31,6 +31,12 @@ bool Lane::try_post(std::function<void()> task) {
 std::size_t Lane::depth() const {
   const std::lock_guard lock(mutex_);
   return queue_.size();
+}
+
+std::chrono::milliseconds Lane::longest_wait() const {
+  const std::lock_guard lock(mutex_);
+  if (queue_.empty()) return std::chrono::milliseconds(0);
+  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - queue_.front().since);
 }
 
 void Lane::stop() {
@@ -51,7 +57,7 @@ void Lane::run() {
       std::unique_lock lock(mutex_);
       wake_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
       if (queue_.empty()) return;
-      task = std::move(queue_.front());
+      task = std::move(queue_.front().task);
       queue_.pop_front();
     }
     task();

@@ -17,6 +17,18 @@ void Liveness::granted(const peer::Beat& beat) {
   heard_[beat.node] = {beat, clock_()};
 }
 
+bool Liveness::unreachable(const NodeId& node, std::size_t members) const {
+  const std::lock_guard lock(mutex_);
+  const auto now = clock_();
+  const auto reporters = std::count_if(heard_.begin(), heard_.end(), [&](const auto& item) {
+    const auto& [reporter, heard] = item;
+    const auto& reported = heard.beat.unreachable;
+    return reporter != node && now - heard.at <= kLease &&
+           std::find(reported.begin(), reported.end(), node) != reported.end();
+  });
+  return static_cast<std::size_t>(reporters) * 2 > members;
+}
+
 BootTime Liveness::since(const NodeId& node) const {
   const auto found = heard_.find(node);
   return found == heard_.end() ? elected_ : std::max(elected_, found->second.at);

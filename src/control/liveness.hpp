@@ -21,6 +21,10 @@ class Liveness {
   /// A beat whose answer grants a lease.
   void granted(const peer::Beat& beat);
 
+  /// Whether a majority of `members` said, in beats that still count, that they cannot reach `node`. It is given no
+  /// lease then: whoever takes its shards over must not begin before the last one has ended.
+  bool unreachable(const NodeId& node, std::size_t members) const;
+
   bool dead(const NodeId& node) const;
   /// Since its last lease, or since the election.
   BootTime silence(const NodeId& node) const;

@@ -4,13 +4,16 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <atomic>
 #include <future>
 
 #include "discovery.hpp"
 #include "member_state.hpp"
 #include "node_record.hpp"
+#include "reachability.hpp"
 #include "supervisor.hpp"
 #include "vectorizer/base/periodic.hpp"
+#include "watchdog.hpp"
 
 namespace vectorizer::control {
 namespace {
@@ -30,7 +33,8 @@ class MembershipImpl final : public Membership {
         discovery_(
             state_, [this](auto initial) { return open_log(std::move(initial)); },
             [this](const peer::Hello& self) { return join(self); }),
-        supervisor_(state_) {}
+        supervisor_(state_),
+        reachability_([this] { return other_members(); }, [this](const NodeId& node) { return reach(node); }) {}
   ~MembershipImpl() override { stop(); }
 
   cluster::MetadataLog& metadata() override { return state_.log; }
@@ -59,6 +63,9 @@ class MembershipImpl final : public Membership {
   Result<void> open_log(std::optional<cluster::ClusterMetadata> initial);
   void watch(const std::shared_ptr<const cluster::ClusterMetadata>& metadata);
   void send_beat();
+  void watch_disk();
+  std::vector<NodeId> other_members() const;
+  bool reach(const NodeId& node) const;
   Result<void> check_not_put_back(const Identity& self) const;
   Result<std::shared_ptr<consensus::RaftMetadataLog>> leading() const;
 
@@ -67,8 +74,14 @@ class MembershipImpl final : public Membership {
   MemberState state_;
   Discovery discovery_;
   Supervisor supervisor_;
+  Reachability reachability_;
   LocalHooks local_;
+  mutable std::mutex refusal_mutex_;
+  std::string refusal_;  // of the last beat that was answered; guarded by refusal_mutex_
   Periodic beats_;
+  Watchdog watchdog_;  // by the thread of watching_
+  std::atomic<bool> stalled_ = false;
+  Periodic watching_;
   std::mutex claim_mutex_;  // one promise at a time
 };
 
@@ -89,6 +102,8 @@ Result<void> MembershipImpl::start(LocalHooks local) {
   }
   discovery_.start();
   supervisor_.start();
+  reachability_.start();
+  watching_.start(Watchdog::kInterval, [this](const std::stop_token&) { watch_disk(); });
   beats_.start(kBeatInterval, [this](const std::stop_token&) { send_beat(); });
   return {};
 }
@@ -126,6 +141,8 @@ void MembershipImpl::hand_over() {
 
 void MembershipImpl::stop() {
   beats_.stop();
+  watching_.stop();
+  reachability_.stop();
   supervisor_.stop();
   discovery_.stop();
   state_.log.detach();
@@ -149,18 +166,32 @@ void MembershipImpl::watch(const std::shared_ptr<const cluster::ClusterMetadata>
   supervisor_.poke();
 }
 
+void MembershipImpl::watch_disk() {
+  const auto waiting = local_.disk_wait();
+  const auto verdict = watchdog_.look(waiting, boot_now());
+  if (verdict == Watchdog::Verdict::kHung) state_.options.on_hung(waiting);
+  const bool stalled = verdict != Watchdog::Verdict::kWorks;
+  if (stalled == stalled_) return;
+  stalled_ = stalled;
+  if (stalled) {
+    spdlog::error("something has been waiting for the disk for {} ms: this node gives up its lease", waiting.count());
+  } else {
+    spdlog::info("the disk answers again");
+  }
+}
+
 void MembershipImpl::send_beat() {
   const auto self = state_.identity.current();
   const auto raft = state_.log.raft();
   if (!raft) return;
-  auto local = local_.state();
   peer::Beat beat;
   beat.node = state_.options.self;
   beat.raft_id = self.raft_id;
   beat.boot_nonce = self.boot_nonce;
-  beat.stalled = local.stalled;
+  beat.stalled = stalled_;
   beat.servers_hash = state_.servers_hash;
-  beat.copies = std::move(local.copies);
+  beat.copies = local_.copies();
+  beat.unreachable = reachability_.unreachable();
   const auto sent = boot_now();
   Result<peer::BeatReply> reply = peer::BeatReply{};
   if (raft->is_leader()) {
@@ -171,17 +202,44 @@ void MembershipImpl::send_beat() {
     return;
   }
   if (!reply) return;
+  {
+    const std::lock_guard lock(refusal_mutex_);
+    if (!reply->refusal.empty() && reply->refusal != refusal_) spdlog::warn("no lease: {}", reply->refusal);
+    refusal_ = reply->refusal;
+  }
   state_.contacts.learn(*reply, boot_now());
-  if (!reply->lease || local.stalled) return;
+  if (!reply->lease || beat.stalled) return;
   if (local_.follows(reply->metadata_epoch, kBeatInterval)) state_.lease.granted(sent);
+}
+
+std::vector<NodeId> MembershipImpl::other_members() const {
+  std::vector<NodeId> others;
+  const auto metadata = state_.log.current();
+  for (const auto& [id, node] : metadata->nodes) {
+    if (id != state_.options.self && node.raft_id != 0 && node.status != cluster::NodeStatus::kRemoved) {
+      others.push_back(id);
+    }
+  }
+  return others;
+}
+
+bool MembershipImpl::reach(const NodeId& node) const {
+  const auto metadata = state_.log.current();
+  const auto found = metadata->nodes.find(node);
+  if (found == metadata->nodes.end()) return true;
+  const auto endpoint = state_.book.endpoint_of(found->second.raft_id);
+  return endpoint && state_.peers.membership(*endpoint)->remembered(state_.identity.current().raft_id);
 }
 
 std::vector<std::string> MembershipImpl::problems() const {
   std::vector<std::string> lines;
   const auto waiting = state_.log.waiting_for();
   if (!waiting.empty()) lines.push_back(waiting);
+  if (stalled_) lines.emplace_back("the disk hangs: this node renews no lease");
   if (waiting.empty() && !state_.lease.valid()) {
-    lines.emplace_back("no lease: this node cannot reach the leader of the metadata");
+    const std::lock_guard lock(refusal_mutex_);
+    lines.push_back(refusal_.empty() ? "no lease: this node cannot reach the leader of the metadata"
+                                     : "no lease: " + refusal_);
   }
   return lines;
 }
@@ -312,7 +370,21 @@ Result<peer::BeatReply> MembershipImpl::beat(const peer::Beat& beat) {
   const auto found = metadata->nodes.find(beat.node);
   const bool member = found != metadata->nodes.end() && found->second.raft_id == beat.raft_id &&
                       found->second.status != cluster::NodeStatus::kRemoved;
-  if (!member || beat.stalled) return reply;
+  if (!member) {
+    reply.refusal = "this node is no member of the metadata";
+    return reply;
+  }
+  if (beat.stalled) {
+    reply.refusal = "the disk or a queue of this node hangs";
+    return reply;
+  }
+  const auto members = std::count_if(metadata->nodes.begin(), metadata->nodes.end(), [](const auto& item) {
+    return item.second.raft_id != 0 && item.second.status != cluster::NodeStatus::kRemoved;
+  });
+  if (state_.liveness.unreachable(beat.node, static_cast<std::size_t>(members))) {
+    reply.refusal = "a majority of the nodes cannot reach this one";
+    return reply;
+  }
   state_.liveness.granted(beat);
   reply.lease = true;
   for (const auto& [id, node] : metadata->nodes) {

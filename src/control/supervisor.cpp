@@ -58,7 +58,15 @@ Observations Supervisor::observe(const ClusterMetadata& metadata) const {
   const bool all_heard = std::all_of(seen.nodes.begin(), seen.nodes.end(), [&](const auto& item) {
     return item.second.beat || metadata.nodes.at(item.first).status == NodeStatus::kRemoved;
   });
-  seen.settled = !just_started || all_heard || state_.liveness.leading_for() > kSettlingTime;
+  // Heard by a leader before, since this process started: it has started as well, whatever became of it.
+  const auto contacts = state_.contacts.all();
+  const bool all_started = std::all_of(metadata.nodes.begin(), metadata.nodes.end(), [&](const auto& item) {
+    const auto contact = contacts.find(item.first);
+    const bool beaten =
+        contact != contacts.end() && contact->second.servers_hash && contact->second.at >= kProcessStart;
+    return beaten || item.second.status == NodeStatus::kRemoved;
+  });
+  seen.settled = !just_started || all_heard || all_started || state_.liveness.leading_for() > kSettlingTime;
   return seen;
 }
 

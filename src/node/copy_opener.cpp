@@ -63,6 +63,11 @@ GroupPorts CopyOpener::ports_of(const ShardId& shard, std::uint64_t copy, storag
   GroupPorts ports;
   ports.directory = options_.replication->peers;
   ports.lease_valid = options_.replication->lease_valid;
+  ports.node_dead = [this](const NodeId& node) {
+    const auto metadata = metadata_.current();
+    const auto found = metadata->nodes.find(node);
+    return found != metadata->nodes.end() && found->second.status == cluster::NodeStatus::kUnhealthy;
+  };
   ports.storage_full = [this] { return database_.storage_full(); };
   ports.fetch_checkpoint = [this, shard, copy](const NodeId& primary, std::uint64_t term) {
     fetch_(shard, copy, primary, term);

@@ -76,6 +76,10 @@ class LocalNodeImpl final : public LocalNode {
   std::vector<std::string> problems() const override;
   std::vector<std::string> warnings() const override;
   std::vector<peer::CopyStatus> copies() const override;
+  std::chrono::milliseconds longest_disk_wait() const override {
+    const auto queued = heartbeat_ ? heartbeat_->longest_disk_wait() : std::chrono::milliseconds(0);
+    return std::max(queued, database_.longest_write());
+  }
   void hand_over(std::chrono::milliseconds timeout) override;
   void stop() override;
 

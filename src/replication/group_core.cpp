@@ -99,7 +99,10 @@ void GroupCore::tick() {
   {
     const Lock lock(mutex_);
     if (stopping_) return;
-    if (leads()) requests = due_requests(false);
+    if (leads()) {
+      for (auto& [copy, follower] : followers_.followers()) follower.dead = ports_.node_dead(follower.node);
+      requests = due_requests(false);
+    }
     const auto now = ports_.clock->now();
     std::erase_if(pins_, [&](const auto& pin) { return pin.second.until && *pin.second.until < now; });
   }

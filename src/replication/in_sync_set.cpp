@@ -94,7 +94,8 @@ Follower* InSyncSet::silent(Timepiece::Point now, const ReplicationOptions& opti
   for (auto& [copy, follower] : followers_) {
     if (!follower.in_sync) continue;
     const bool gone = follower.unreachable_since && now - *follower.unreachable_since > options.unreachable;
-    if (gone || now - follower.accepted_at > options.silence) return &follower;
+    const auto silence = follower.dead ? options.dead : options.silence;
+    if (gone || now - follower.accepted_at > silence) return &follower;
   }
   return nullptr;
 }

@@ -28,6 +28,7 @@ struct Follower {
   Timepiece::Point sent_at{};
   Timepiece::Point accepted_at{};
   std::optional<Timepiece::Point> unreachable_since{};  ///< nothing while its node answers at all
+  bool dead = false;                                    ///< its node, by the metadata
   Timepiece::Point not_before{};
   Timepiece::Point complete_at{};  ///< when it last had everything
 

@@ -181,6 +181,7 @@ peer::Beat decode_beat(const wire::Beat& in) {
 void encode_beat_reply(const peer::BeatReply& reply, wire::BeatReply& out) {
   out.set_lease(reply.lease);
   out.set_metadata_epoch(reply.metadata_epoch);
+  out.set_refusal(reply.refusal);
   for (const auto& heard : reply.heard) {
     wire::HeardOf& to = *out.add_heard();
     to.set_node(heard.node.value());
@@ -193,6 +194,7 @@ peer::BeatReply decode_beat_reply(const wire::BeatReply& in) {
   peer::BeatReply out;
   out.lease = in.lease();
   out.metadata_epoch = in.metadata_epoch();
+  out.refusal = in.refusal();
   for (const auto& heard : in.heard()) {
     const auto silence = std::min<std::uint64_t>(heard.silence_ms(), kMaxSilenceMs);
     out.heard.push_back({NodeId(heard.node()), std::chrono::milliseconds(silence), heard.servers_hash()});

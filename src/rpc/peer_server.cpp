@@ -23,7 +23,7 @@ namespace vectorizer::rpc {
 namespace {
 
 void set_arguments(grpc::ServerBuilder& builder, const PeerServerOptions& options) {
-  // Clients ask every two seconds whether the connection stands (GrpcPeersOptions::keepalive); the default here would
+  // Clients ask now and then whether the connection stands (GrpcPeersOptions::keepalive); the default here would
   // end such connections as abused.
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 100);
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PING_STRIKES, 0);

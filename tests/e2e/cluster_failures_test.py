@@ -1,11 +1,17 @@
 """Suite `cluster_failures`: what clients are told while nodes are gone, and that everything is there when they are back."""
 
+import os
 import random
+import time
+import unittest
 
 import cluster_faults
 import cluster_harness
 import cluster_workload
 import harness
+
+
+HUNG_DISK = os.environ.get("VECTORIZER_HUNG_DISK_LIBRARY")
 
 
 class ClusterFailuresTest(cluster_harness.ClusterTest):
@@ -27,6 +33,29 @@ class ClusterFailuresTest(cluster_harness.ClusterTest):
             raise
         cluster_workload.check_copies(self, cluster, "registers", "unique")
         print(f"{workload.summary()}, failover {faults.times}", flush=True)
+
+    @unittest.skipIf(HUNG_DISK is None, "built with a sanitizer")
+    def test_a_disk_that_hangs(self):
+        """It gives no errors. Its node gives its shards up, and ends at last with a status of its own."""
+        cluster = cluster_harness.Cluster(self, environment=cluster_faults.WRITE_SECONDS)
+        for node in cluster.nodes:
+            node.environment = {**node.environment, "LD_PRELOAD": HUNG_DISK, "VECTORIZER_HUNG_DISK": os.path.join(node.home, "hang")}
+        cluster.start()
+        probe = cluster_faults.Probe(self, cluster, lambda node: node is not cluster.leader())
+        victim = probe.primary
+        begin = time.monotonic()
+        with open(victim.environment["VECTORIZER_HUNG_DISK"], "w", encoding="utf-8"):
+            pass
+        taken_over = probe.seconds_until_acknowledged(begin)
+        self.assertNotEqual(cluster.primary_of(probe.name), victim)
+        self.assertIn("waiting for the disk", victim.log())
+        status = victim.process.wait(45)
+        print(f"taken over after {taken_over:.1f} s, ended after {time.monotonic() - begin:.1f} s", flush=True)
+        self.assertEqual(status, 75, victim.log())
+        os.remove(victim.environment["VECTORIZER_HUNG_DISK"])
+        cluster.restart(victim)
+        cluster.wait_green()
+        cluster_workload.check_digests(self, cluster, probe.name)
 
     def test_a_majority_is_gone(self):
         """One of three refuses changes and writes, says why, and nothing is lost when the others return."""

@@ -205,6 +205,12 @@ class Faults:
         self.cut_off("isolated primary+leader", probe, lambda lonely, others: self.cluster.links.partition(
             [lonely.number], [node.number for node in others]))
 
+    def deafen_primary(self):
+        """Nothing reaches the primary any more. What it sends arrives, and so do its beats: it seems to be alive."""
+        probe = Probe(self.test, self.cluster, lambda node: node is not self.cluster.leader())
+        self.cut_off("deaf primary", probe, lambda lonely, others: self.cluster.links.tell(
+            cut=[[node.number, lonely.number] for node in others]))
+
     def cut_off(self, kind, probe, cut):
         lonely, others = probe.primary, self.cluster.others(probe.primary)
         begin = time.monotonic()
@@ -248,4 +254,4 @@ class Faults:
 
 PROCESS_FAULTS = ("kill_primary", "pause_primary", "kill_all", "wipe_one", "kill_primary_and_leader", "kill_two", "pause_leader",
                   "restart_storm", "kill_random", "kill_leader")
-LINK_FAULTS = ("partition_primary", "one_way_cut", "isolate_leader", "split_pair", "slow_link")
+LINK_FAULTS = ("partition_primary", "deafen_primary", "one_way_cut", "isolate_leader", "split_pair", "slow_link")

@@ -15,5 +15,13 @@ vectorizer_cluster_suite(cluster_integration cluster_integration 600)
 vectorizer_cluster_suite(cluster_fault_tolerance cluster_fault_tolerance 600)
 vectorizer_cluster_suite(cluster_e2e cluster_e2e 600)
 
+# A sanitizer's runtime must be loaded first: without the library the test of a disk that hangs is left out.
+if(NOT VECTORIZER_SANITIZE)
+  enable_language(C)
+  add_library(hung_disk SHARED ${CMAKE_CURRENT_SOURCE_DIR}/hung_disk.c)
+  target_link_libraries(hung_disk PRIVATE ${CMAKE_DL_LIBS})
+  set_property(TEST e2e.cluster_failures APPEND PROPERTY ENVIRONMENT "VECTORIZER_HUNG_DISK_LIBRARY=$<TARGET_FILE:hung_disk>")
+endif()
+
 add_test(NAME checker COMMAND ${Python3_EXECUTABLE} -B ${CMAKE_CURRENT_SOURCE_DIR}/../checker/checker_test.py)
 set_tests_properties(checker PROPERTIES LABELS unit TIMEOUT 300)

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <deque>
@@ -26,6 +27,8 @@ class Lane {
   /// Tasks waiting, not counting those that run.
   std::size_t depth() const;
   std::size_t queue_limit() const { return queue_limit_; }
+  /// For how long the first task in the queue has waited for a thread; 0 when none waits.
+  std::chrono::milliseconds longest_wait() const;
   /// Refuses new tasks, finishes the queued ones and joins. Idempotent.
   void stop();
 
@@ -36,7 +39,11 @@ class Lane {
   const std::size_t queue_limit_;
   mutable std::mutex mutex_;
   std::condition_variable wake_;  // a task was queued, or stopping_ was set
-  std::deque<std::function<void()>> queue_;
+  struct Waiting {
+    std::function<void()> task;
+    std::chrono::steady_clock::time_point since;
+  };
+  std::deque<Waiting> queue_;
   bool stopping_ = false;
   std::vector<std::thread> threads_;
 };

@@ -38,18 +38,16 @@ struct MembershipOptions {
   cluster::ClusterMetadata initial;
   /// Something that only a restart, or an operator, can mend: the process must end and say why.
   std::function<void(const Error&)> on_fatal;
-};
-
-/// What the node tells the leader of itself in each beat.
-struct LocalState {
-  std::vector<peer::CopyStatus> copies;
-  bool stalled = false;
+  /// The disk hangs for so long that only the end of the process frees what others wait for.
+  std::function<void(std::chrono::milliseconds)> on_hung;
 };
 
 /// The node of this process, as its membership sees it.
 struct LocalHooks {
-  /// Asked for each beat.
-  std::function<LocalState()> state;
+  /// What the node tells the leader of itself in each beat.
+  std::function<std::vector<peer::CopyStatus>()> copies;
+  /// For how long the oldest thing that waits for the disk does.
+  std::function<std::chrono::milliseconds()> disk_wait;
   /// Waits until the node follows the metadata of `epoch`; false if it does not within `timeout`. A lease is worth
   /// nothing to a node that has not heard who leads what when it was granted.
   std::function<bool(std::uint64_t epoch, std::chrono::milliseconds timeout)> follows;

@@ -74,10 +74,10 @@ struct Beat {
   NodeId node;
   std::uint64_t raft_id = 0;
   std::uint64_t boot_nonce = 0;
-  bool stalled = false;  ///< its disk or queues hang: no lease is asked for
+  bool stalled = false;            ///< its disk or queues hang: no lease is asked for
   std::uint64_t servers_hash = 0;  ///< of its configured list
   std::vector<CopyStatus> copies;
-  std::vector<NodeId> unreachable;  ///< primaries that it cannot reach
+  std::vector<NodeId> unreachable;  ///< members that it cannot reach
 };
 /// What the leader of the metadata knows of one node.
 struct HeardOf {
@@ -89,6 +89,7 @@ struct BeatReply {
   bool lease = false;
   std::uint64_t metadata_epoch = 0;
   std::vector<HeardOf> heard = {};  ///< of every node that has beaten in this time as leader
+  std::string refusal = {};         ///< why there is no lease
 };
 
 /// What nodes ask of each other to form and keep a cluster; reached by endpoint, because that is all a newcomer knows.

@@ -44,6 +44,9 @@ class Heartbeat {
   /// Fills in `clock`, the lanes and `propose`; the last one around a call that may block.
   void provide(GroupPorts& ports, Propose propose);
 
+  /// For how long the oldest work for the disk has waited for a thread.
+  milliseconds longest_disk_wait() const { return disk_.longest_wait(); }
+
   void add(const std::shared_ptr<ReplicaGroup>& group);
   /// It is not ticked again once this has returned.
   void remove(const std::shared_ptr<ReplicaGroup>& group);

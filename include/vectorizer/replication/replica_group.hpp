@@ -27,6 +27,7 @@ struct ReplicationOptions {
   milliseconds retry_pause{100};       ///< before a copy that did not take a request is asked again
   milliseconds silence{2000};          ///< a required copy that accepts nothing for so long leaves the in-sync set
   milliseconds unreachable{500};       ///< one whose process cannot even be reached leaves it sooner
+  milliseconds dead{250};              ///< and one whose node the cluster has given up, sooner still
   milliseconds commit_timeout{30000};  ///< then the outcome of a write is unknown
   milliseconds leaseless_wait{3000};   ///< or sooner, when the node has had no lease for so long
   milliseconds settle_timeout{2000};   ///< how long a write waits for an earlier one whose outcome is unknown
@@ -57,9 +58,9 @@ struct ProposalResult {
   std::optional<cluster::ShardPlacement> placement;
 };
 
-/// What a group needs of its node. All of it is thread-safe. The clock, the lanes, lease_valid and storage_full are
-/// asked under the group's locks: they only look or queue, and never call back or run a task at once. All others are
-/// called without a lock.
+/// What a group needs of its node. All of it is thread-safe. The clock, the lanes, lease_valid, node_dead and
+/// storage_full are asked under the group's locks: they only look or queue, and never call back or run a task at once.
+/// All others are called without a lock.
 struct GroupPorts {
   using Task = std::function<void()>;
 
@@ -73,6 +74,8 @@ struct GroupPorts {
   std::function<void(const cluster::MetadataCommand&, std::function<void(const ProposalResult&)>)> propose;
   /// This node may still acknowledge: nobody has been promoted in its place.
   std::function<bool()> lease_valid;
+  /// The metadata says that no lease of that node is valid.
+  std::function<bool(const NodeId&)> node_dead = [](const NodeId&) { return false; };
   std::function<bool()> storage_full;
   /// The copy must be replaced by a checkpoint from `primary` (checkpoint_receiver.hpp), and confirms nothing until it
   /// is, or until checkpoint_failed(). Does not block; asked again and again until then, also while it runs.

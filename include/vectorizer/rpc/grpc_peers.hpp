@@ -24,7 +24,7 @@ struct GrpcPeersOptions {
   std::chrono::milliseconds first_backoff{20};  ///< before the first of them; doubles, with jitter
   std::chrono::milliseconds max_backoff{1000};  ///< between attempts, and between attempts to connect
   std::chrono::milliseconds connect_timeout{1000};
-  std::chrono::milliseconds keepalive{2000};  ///< a connection with calls that is silent for so long is asked
+  std::chrono::milliseconds keepalive{1500};  ///< a connection with calls that is silent for so long is asked
   std::string secret;                         ///< cluster.secret; empty for none
   std::uint64_t max_message_bytes = kMaxMessageBytes;
 };

@@ -53,6 +53,41 @@ TEST(Lease, AnOldAnswerDoesNotShortenANewerOne) {
   EXPECT_FALSE(lease.valid());
 }
 
+peer::Beat report_of(const char* node, const char* unreachable) {
+  auto beat = beat_of(node);
+  beat.unreachable = {NodeId(unreachable)};
+  return beat;
+}
+
+TEST(Liveness, ANodeThatAMajorityOfAllCannotReachIsUnreachable) {
+  ManualTime time;
+  Liveness leader(time.clock());
+  leader.elected();
+  const NodeId target("c");
+  leader.granted(report_of("a", "c"));
+  EXPECT_FALSE(leader.unreachable(target, 3));  // it may be the one that is cut off
+  leader.granted(report_of("c", "c"));
+  EXPECT_FALSE(leader.unreachable(target, 3)) << "its own report does not count";
+  leader.granted(report_of("b", "c"));
+  EXPECT_TRUE(leader.unreachable(target, 3));
+  EXPECT_FALSE(leader.unreachable(target, 4));
+  EXPECT_FALSE(leader.unreachable(NodeId("a"), 3));
+  leader.granted(beat_of("b"));  // it reaches it again
+  EXPECT_FALSE(leader.unreachable(target, 3));
+}
+
+TEST(Liveness, AReportCountsForAsLongAsALease) {
+  ManualTime time;
+  Liveness leader(time.clock());
+  leader.elected();
+  leader.granted(report_of("a", "c"));
+  leader.granted(report_of("b", "c"));
+  time.now += milliseconds(3000);
+  EXPECT_TRUE(leader.unreachable(NodeId("c"), 3));
+  time.now += milliseconds(1);
+  EXPECT_FALSE(leader.unreachable(NodeId("c"), 3));
+}
+
 TEST(Liveness, ANewLeaderCountsFromItsElection) {
   ManualTime time;
   Liveness leader(time.clock());

@@ -36,6 +36,15 @@ class MemberNetwork {
     cut_.insert(endpoint);
     close_streams(endpoint);
   }
+  /// Calls do not reach it any more; its own do, and streams are not touched.
+  void deafen(const std::string& endpoint, bool deaf) {
+    const std::lock_guard lock(mutex_);
+    deaf ? static_cast<void>(deaf_.insert(endpoint)) : static_cast<void>(deaf_.erase(endpoint));
+  }
+  bool deaf(const std::string& endpoint) {
+    const std::lock_guard lock(mutex_);
+    return deaf_.contains(endpoint);
+  }
   void heal(const std::string& endpoint) {
     const std::lock_guard lock(mutex_);
     cut_.erase(endpoint);
@@ -107,7 +116,7 @@ class MemberNetwork {
   std::condition_variable left_;  // a call has ended
   std::map<std::string, Served> members_;
   std::map<std::uint64_t, std::string> endpoints_;
-  std::set<std::string> cut_;
+  std::set<std::string> cut_, deaf_;
   std::vector<Link> links_;
   std::vector<std::jthread> servers_;
 };
@@ -159,6 +168,7 @@ class NetworkView final : public peer::MembershipDirectory, public peer::StreamC
     template <typename Call>
     auto call(const Call& request) -> decltype(request(std::declval<Membership&>())) {
       const MemberNetwork::Call here(network_, from_, to_);
+      if (network_.deaf(to_)) return Error{ErrorType::kNodeUnreachable, to_ + " does not hear"};
       if (here.member() == nullptr) return Error{ErrorType::kNodeUnreachable, "cannot reach " + to_};
       return request(*here.member());
     }

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
 #include <filesystem>
 #include <functional>
@@ -55,7 +56,8 @@ struct Process {
     options.initial = initial;
     member = make_membership(std::move(options), *identity, *view, *view, metrics, [](auto&&...) {});
     network.add(endpoint(), identity->current().raft_id, member.get());
-    return member->start({[] { return LocalState{}; }, [](auto&&...) { return true; }});
+    return member->start({[] { return std::vector<peer::CopyStatus>(); },
+                          [this] { return std::chrono::milliseconds(disk_wait); }, [](auto&&...) { return true; }});
   }
   void kill() {
     if (!member) return;
@@ -75,6 +77,7 @@ struct Process {
   std::vector<ListedServer> servers;
   cluster::ClusterMetadata initial;
   std::function<Result<std::vector<std::string>>(const std::string&)> resolve;  // DNS, where it is used
+  std::atomic<int> disk_wait = 0;                                               // milliseconds
   MetricsRegistry metrics;
   std::unique_ptr<NetworkView> view;
   std::unique_ptr<IdentityFile> identity;
@@ -378,6 +381,36 @@ TEST_F(MembershipTest, OnlyMembersOfTheClusterAreToldWhatANodeHolds) {
   stranger.node = NodeId("stranger");
   EXPECT_TRUE(process(1).member->hello(stranger)->metadata_digest.empty());
   EXPECT_FALSE(process(1).member->contacts().contains(stranger.node));
+}
+
+int follower_of(int leader) {
+  return leader % 3 + 1;
+}
+
+TEST_F(MembershipTest, ANodeThatNoOtherReachesIsGivenNoLeaseUntilOneDoes) {
+  start_all();
+  const int deaf = follower_of(leader());
+  network_.deafen(process(deaf).endpoint(), true);  // its beats still arrive
+  const auto status = [&] { return metadata(leader())->nodes.at(NodeId("node-" + std::to_string(deaf))).status; };
+  EXPECT_TRUE(until([&] { return !process(deaf).member->lease_valid(); }));
+  EXPECT_TRUE(until([&] { return status() == cluster::NodeStatus::kUnhealthy; }));
+  EXPECT_THAT(process(deaf).member->problems(), ::testing::Contains(HasSubstr("majority of the nodes cannot reach")));
+  network_.deafen(process(deaf).endpoint(), false);
+  EXPECT_TRUE(until([&] { return process(deaf).member->lease_valid(); }));
+  EXPECT_TRUE(until([&] { return status() == cluster::NodeStatus::kActive; }));
+}
+
+TEST_F(MembershipTest, ANodeWhoseDiskHangsRenewsNoLeaseUntilItAnswers) {
+  start_all();
+  const int hung = follower_of(leader());
+  process(hung).disk_wait = 6000;
+  EXPECT_TRUE(until([&] { return !process(hung).member->lease_valid(); }));
+  EXPECT_THAT(process(hung).member->problems(), ::testing::Contains(HasSubstr("the disk hangs")));
+  for (int number = 1; number <= 3; ++number) {
+    EXPECT_EQ(process(number).member->lease_valid(), number != hung);
+  }
+  process(hung).disk_wait = 0;
+  EXPECT_TRUE(until([&] { return process(hung).member->lease_valid(); }));
 }
 
 }  // namespace

@@ -68,6 +68,18 @@ TEST_F(InSyncSetTest, ACopyWhoseNodeIsGoneLeavesSoonerThanOneThatIsSilent) {
   EXPECT_EQ(std::get<cluster::ShrinkIsr>(*command).copy, 2U);
 }
 
+TEST_F(InSyncSetTest, ACopyWhoseNodeTheClusterHasGivenUpLeavesAtOnceUnlessItAnswers) {
+  show(1, CopyRole::kInSync, CopyRole::kInSync);
+  set_.find(2)->dead = set_.find(3)->dead = true;
+  now_ += options_.dead;
+  accept(3, 11);
+  EXPECT_EQ(next(11, 12), std::nullopt);
+  now_ += std::chrono::milliseconds(1);
+  const auto command = next(11, 12);
+  ASSERT_TRUE(command);
+  EXPECT_EQ(std::get<cluster::ShrinkIsr>(*command).copy, 2U);
+}
+
 TEST_F(InSyncSetTest, ACopyWhoseNodeIsGoneDoesNotJoin) {
   show(1, CopyRole::kStale, CopyRole::kInSync);
   accept(2, 12);

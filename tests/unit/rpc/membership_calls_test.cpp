@@ -152,7 +152,7 @@ TEST_F(MembershipCalls, ABeatWithCopies) {
     EXPECT_TRUE(copy.leading);
     EXPECT_TRUE(beat.copies[0].failed);
     EXPECT_EQ(beat.servers_hash, 13U);
-    return peer::BeatReply{true, 77, {{NodeId("node-2"), std::chrono::milliseconds(250), 14}}};
+    return peer::BeatReply{true, 77, {{NodeId("node-2"), std::chrono::milliseconds(250), 14}}, "why"};
   };
   peer::Beat beat;
   beat.node = NodeId("node-1");
@@ -172,6 +172,7 @@ TEST_F(MembershipCalls, ABeatWithCopies) {
   EXPECT_EQ(reply->heard[0].node, NodeId("node-2"));
   EXPECT_EQ(reply->heard[0].silence, std::chrono::milliseconds(250));
   EXPECT_EQ(reply->heard[0].servers_hash, 14U);
+  EXPECT_EQ(reply->refusal, "why");
 }
 
 TEST_F(MembershipCalls, ProposeAndBarrier) {
