@@ -49,6 +49,15 @@ Error session_lost(const ShardId& shard, const LogPosition& here, const LogPosit
       .with("shard_id", shard.value());
 }
 
+/// All operation logs of the node may take 5 % of its disk, at most 16 GiB.
+replication::HeartbeatOptions heartbeat_options(const std::filesystem::path& data_dir) {
+  replication::HeartbeatOptions options;
+  std::error_code problem;
+  const auto space = std::filesystem::space(data_dir, problem);
+  if (!problem) options.log_bytes = std::min<std::uint64_t>(options.log_bytes, space.capacity / 20);
+  return options;
+}
+
 class LocalNodeImpl final : public LocalNode {
  public:
   LocalNodeImpl(LocalNodeOptions options, storage::Database& database, cluster::MetadataLog& metadata,
@@ -58,7 +67,7 @@ class LocalNodeImpl final : public LocalNode {
         metadata_(metadata),
         shard_metrics_(registry),
         heartbeat_(options_.replication
-                       ? std::make_unique<replication::Heartbeat>(replication::HeartbeatOptions{}, registry)
+                       ? std::make_unique<replication::Heartbeat>(heartbeat_options(options_.data_dir), registry)
                        : nullptr),
         opener_(options_, database_, metadata_, shard_metrics_, heartbeat_.get(),
                 [this](const ShardId& shard, std::uint64_t copy, const NodeId& primary, std::uint64_t term) {

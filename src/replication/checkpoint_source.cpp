@@ -45,11 +45,13 @@ Result<void> GroupCore::send_checkpoint(std::uint64_t term, peer::CheckpointSink
   if (!busy) return Error{ErrorType::kShuttingDown, "the shard is being closed"};
   ASSIGN_OR_RETURN(const auto begun, begin_checkpoint(term));
   const auto& [pin, index_path] = begun;
-  auto sent = stream_checkpoint(index_path, sink);
+  auto sent = stream_checkpoint(pin, index_path, sink);
   const Lock lock(mutex_);
-  // The receiver still has to ask for what follows.
-  pins_[pin].until = ports_.clock->now() + options_.checkpoint_pin;
   if (!sent) pins_.erase(pin);
+  // The receiver still has to ask for what follows.
+  if (const auto held = pins_.find(pin); held != pins_.end()) {
+    held->second.until = ports_.clock->now() + options_.checkpoint_pin;
+  }
   return sent;
 }
 
@@ -66,7 +68,8 @@ Result<std::pair<std::uint64_t, std::string>> GroupCore::begin_checkpoint(std::u
   return std::pair(pin, saved_index ? saved_index().value_or("") : std::string());
 }
 
-Result<void> GroupCore::stream_checkpoint(const std::string& index_path, peer::CheckpointSink& sink) {
+Result<void> GroupCore::stream_checkpoint(std::uint64_t pin, const std::string& index_path,
+                                          peer::CheckpointSink& sink) {
   OpenFile index(index_path);
   std::string slice;
   const auto flush = [&]() -> Result<void> {
@@ -74,6 +77,10 @@ Result<void> GroupCore::stream_checkpoint(const std::string& index_path, peer::C
     {
       const Lock lock(mutex_);
       if (stopping_) return Error{ErrorType::kShuttingDown, "the shard is being closed"};
+      if (!pins_.contains(pin)) {
+        return Error{ErrorType::kOverloaded,
+                     "what was written meanwhile is more than this node may keep for the receiver: it begins again"};
+      }
     }
     return sink.points(std::exchange(slice, {}));
   };

@@ -246,12 +246,14 @@ void GroupCore::schedule_prune() {
 void GroupCore::prune() {
   if (BusyScope busy(*this); busy) {
     storage::PrunePolicy policy;
-    policy.keep_bytes = options_.retention_bytes;
+    const std::uint64_t own = log_->bytes(), share = ports_.log_share(own);
+    policy.keep_bytes = std::min(options_.retention_bytes, share);
     policy.keep_after_ms = ports_.clock->wall_ms() - milliseconds(options_.retention).count();
     const Lock log_lock(log_mutex_);
     {
       const Lock lock(mutex_);
       policy.limit = std::min(synced_applied_, applied_);
+      if (share < own) pins_.clear();  // transfers begin again, rather than fill the disk
       for (const auto& [id, pin] : pins_) policy.limit = std::min(policy.limit, pin.sequence);
       if (leads()) policy.needed_after = followers_.on_every_copy(durable_);
     }

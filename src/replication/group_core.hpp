@@ -122,7 +122,7 @@ class GroupCore final : public ReplicaGroup, public std::enable_shared_from_this
   Timepiece::Point proposals_after_{};
 
   Result<std::pair<std::uint64_t, std::string>> begin_checkpoint(std::uint64_t term);
-  Result<void> stream_checkpoint(const std::string& index_path, peer::CheckpointSink& sink);
+  Result<void> stream_checkpoint(std::uint64_t pin, const std::string& index_path, peer::CheckpointSink& sink);
 
   // Follower.
   Result<void> adopt_term(std::uint64_t term, const NodeId& primary);

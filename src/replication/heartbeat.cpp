@@ -18,6 +18,12 @@ std::int64_t SystemTimepiece::wall_ms() const {
   return std::chrono::duration_cast<milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
+std::uint64_t share_of_logs(std::uint64_t own, std::uint64_t total, std::uint64_t limit) {
+  if (total <= limit || total == 0) return own;
+  return static_cast<std::uint64_t>(static_cast<double>(own) *
+                                    (static_cast<double>(limit) / static_cast<double>(total)));
+}
+
 Heartbeat::Heartbeat(HeartbeatOptions options, MetricsRegistry& metrics)
     : options_(options),
       disk_("repl-disk", options.disk_threads, options.queue_limit),
@@ -47,6 +53,7 @@ void Heartbeat::provide(GroupPorts& ports, Propose propose) {
   ports.clock = &clock_;
   ports.disk_lane = [this](GroupPorts::Task task) { return disk_.try_post(std::move(task)); };
   ports.apply_lane = [this](GroupPorts::Task task) { return apply_.try_post(std::move(task)); };
+  ports.log_share = [this](std::uint64_t own) { return share_of_logs(own, logs_total_, options_.log_bytes); };
   ports.propose = [this, propose = std::move(propose)](const cluster::MetadataCommand& command,
                                                        std::function<void(const ProposalResult&)> answer) {
     // A command that was not even proposed was not committed. Where nobody leads, each of those that wait would take
@@ -109,7 +116,8 @@ void Heartbeat::run() {
 }
 
 void Heartbeat::report(const std::vector<std::shared_ptr<ReplicaGroup>>& groups) {
-  double leading = 0, incomplete = 0, below = 0, bytes = 0;
+  double leading = 0, incomplete = 0, below = 0;
+  std::uint64_t bytes = 0;
   std::map<NodeId, std::pair<double, double>> lags;
   for (const auto& [node, gauges] : lags_) lags[node] = {0, 0};
   std::map<ReplicaGroup*, Totals> counted;
@@ -119,7 +127,7 @@ void Heartbeat::report(const std::vector<std::shared_ptr<ReplicaGroup>>& groups)
     promotions_.Increment(static_cast<double>(stats.promotions - before.promotions));
     fenced_.Increment(static_cast<double>(stats.fenced - before.fenced));
     before = {stats.promotions, stats.fenced};
-    bytes += static_cast<double>(stats.log_bytes);
+    bytes += stats.log_bytes;
     if (!stats.leading) continue;
     ++leading;
     if (stats.in_sync < stats.followers.size() + 1) ++incomplete;
@@ -134,7 +142,8 @@ void Heartbeat::report(const std::vector<std::shared_ptr<ReplicaGroup>>& groups)
   leading_.Set(leading);
   under_replicated_.Set(incomplete);
   below_minimum_.Set(below);
-  log_bytes_.Set(bytes);
+  log_bytes_.Set(static_cast<double>(bytes));
+  logs_total_ = bytes;
   for (const auto& [node, lag] : lags) {
     auto& gauges = lags_[node];
     if (gauges.first == nullptr) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
@@ -27,7 +28,12 @@ struct HeartbeatOptions {
   std::size_t disk_threads = 2;   ///< catch-up reads, pruning, taking over
   std::size_t apply_threads = 2;  ///< followers
   std::size_t queue_limit = 8192;
+  std::uint64_t log_bytes = 16ULL << 30;  ///< of all logs of the node together, as far as others need them
 };
+
+/// How much of a log of `own` bytes may be kept where all logs of the node are `total` bytes and may be `limit`: all of
+/// it, or its part of the limit.
+std::uint64_t share_of_logs(std::uint64_t own, std::uint64_t total, std::uint64_t limit);
 
 /// What the replica groups of a node share: one thread that ticks them all, and the lanes that work for them.
 /// Thread-safe. Outlives the groups; stop the groups first.
@@ -41,7 +47,7 @@ class Heartbeat {
   Heartbeat& operator=(const Heartbeat&) = delete;
 
   const Timepiece& clock() const { return clock_; }
-  /// Fills in `clock`, the lanes and `propose`; the last one around a call that may block.
+  /// Fills in `clock`, the lanes, `log_share` and `propose`; the last one around a call that may block.
   void provide(GroupPorts& ports, Propose propose);
 
   /// For how long the oldest work for the disk has waited for a thread.
@@ -78,6 +84,8 @@ class Heartbeat {
   prometheus::Family<MetricsRegistry::Gauge>& lag_seconds_;
   std::map<ReplicaGroup*, Totals> counted_;                                             // only of the thread
   std::map<NodeId, std::pair<MetricsRegistry::Gauge*, MetricsRegistry::Gauge*>> lags_;  // only of the thread
+
+  std::atomic<std::uint64_t> logs_total_ = 0;  // bytes, as of the last report
 
   std::mutex tick_mutex_;  // held while the groups are ticked
   std::mutex mutex_;

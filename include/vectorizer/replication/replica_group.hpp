@@ -77,6 +77,8 @@ struct GroupPorts {
   /// The metadata says that no lease of that node is valid.
   std::function<bool(const NodeId&)> node_dead = [](const NodeId&) { return false; };
   std::function<bool()> storage_full;
+  /// How much of the `own` bytes of its log a group may keep for others: all logs of a node share what it has for them.
+  std::function<std::uint64_t(std::uint64_t own)> log_share = [](std::uint64_t own) { return own; };
   /// The copy must be replaced by a checkpoint from `primary` (checkpoint_receiver.hpp), and confirms nothing until it
   /// is, or until checkpoint_failed(). Does not block; asked again and again until then, also while it runs.
   std::function<void(const NodeId& primary, std::uint64_t term)> fetch_checkpoint;

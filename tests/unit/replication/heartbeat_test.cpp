@@ -46,5 +46,13 @@ TEST(Heartbeat, StopWaitsForOneProposalAndNotForThoseBehindIt) {
   EXPECT_EQ(refused, behind);
 }
 
+TEST(Heartbeat, TheLogsOfANodeShareWhatItHasForThem) {
+  EXPECT_EQ(share_of_logs(70, 100, 100), 70U);
+  EXPECT_EQ(share_of_logs(70, 0, 0), 70U);  // nothing counted yet
+  EXPECT_EQ(share_of_logs(150, 200, 100), 75U);
+  EXPECT_EQ(share_of_logs(50, 200, 100), 25U);
+  EXPECT_EQ(share_of_logs(10ULL << 40, 20ULL << 40, 1ULL << 40), 1ULL << 39);
+}
+
 }  // namespace
 }  // namespace vectorizer::replication

@@ -80,6 +80,7 @@ class ReplicaGroupTest : public ::testing::Test {
     ports.propose = [](const cluster::MetadataCommand&, const std::function<void(const ProposalResult&)>&) {};
     ports.lease_valid = [this] { return lease_; };
     ports.storage_full = [] { return false; };
+    ports.log_share = [this](std::uint64_t own) { return std::min(own, log_share_); };
     ports.fetch_checkpoint = [this](const NodeId&, std::uint64_t) { ++fetches_; };
     ports.read_points = [this](const auto& begin, const auto& visit) { return disk_.read_checkpoint(1, begin, visit); };
     auto points = disk_.open_logged_store(1);
@@ -134,6 +135,7 @@ class ReplicaGroupTest : public ::testing::Test {
   cluster::ShardPlacement placement_;
   bool lease_ = true;
   int fetches_ = 0;
+  std::uint64_t log_share_ = ~std::uint64_t{0};
   std::shared_ptr<GroupCore> group_;
   std::unique_ptr<storage::ShardStore> store_;
 };
@@ -454,6 +456,61 @@ TEST_F(ReplicaGroupTest, ACopyThatWasAloneBeginsItsLogWhereItsPointsEnd) {
   lead(1);
   EXPECT_TRUE(group_->status().leading);
   EXPECT_EQ(last(), (LogPosition{4, 1}));
+}
+
+/// Takes a checkpoint; `on_header` may do what happens meanwhile.
+class CountingSink final : public peer::CheckpointSink {
+ public:
+  Result<void> header(const peer::CheckpointHeader& header) override {
+    at = header.at;
+    if (on_header) on_header();
+    return {};
+  }
+  Result<void> points(std::string) override {
+    ++slices;
+    return {};
+  }
+  Result<void> index(std::string) override { return {}; }
+
+  std::function<void()> on_header;
+  LogPosition at;
+  int slices = 0;
+};
+
+TEST_F(ReplicaGroupTest, ACheckpointHoldsTheLogUnlessTheNodeKeepsTooMuchOfIt) {
+  receive({}, {entry(1, 1), entry(2, 1), entry(3, 1)}, 3);
+  lead(2);
+  const auto next = last().sequence + 1;
+  const auto bytes = [&] { return group_->stats().log_bytes; };
+  const auto prune = [&] {
+    loop_.run_for(std::chrono::seconds(2));
+    group_->tick();
+    settle();
+  };
+  CountingSink kept;
+  std::uint64_t held = 0;
+  kept.on_header = [&] {
+    ASSERT_TRUE(group_->settle());
+    ASSERT_TRUE(group_->begin_write(std::vector{put(next, 9)}));
+    requests_.accept_all();
+    settle();
+    prune();
+    held = bytes();
+  };
+  ASSERT_TRUE(group_->send_checkpoint(2, kept));
+  EXPECT_GT(kept.slices, 0);
+  EXPECT_GT(held, 0U);
+
+  CountingSink begun_again;
+  begun_again.on_header = [&] {
+    log_share_ = 0;
+    prune();
+  };
+  const auto ended = group_->send_checkpoint(2, begun_again);
+  ASSERT_FALSE(ended);
+  EXPECT_EQ(ended.error().type, ErrorType::kOverloaded);
+  EXPECT_EQ(begun_again.slices, 0);
+  EXPECT_LT(bytes(), held);
 }
 
 }  // namespace
