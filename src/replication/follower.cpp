@@ -2,6 +2,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "busy_scope.hpp"
 #include "group_core.hpp"
@@ -78,7 +79,10 @@ ReplicateReply GroupCore::accept(const peer::ReplicateRequest& request) {
     return log_->contains(position);
   };
   if (request.fetch_checkpoint && request.previous != log_->last()) {
-    return reply_of(applied > request.previous.sequence ? Outcome::kDiverged : Outcome::kFetching);
+    if (applied > request.previous.sequence) return reply_of(Outcome::kDiverged);
+    // What the primary knows may be the log that a checkpoint has just replaced: then it can go on from this one.
+    const bool known = std::exchange(log_is_known_, true) || log_->last() == LogPosition{};
+    return reply_of(known ? Outcome::kFetching : Outcome::kMismatch);
   }
   LogPosition cursor = request.previous;
   std::size_t known = 0;

@@ -398,6 +398,7 @@ void ReplicationCluster::fetch(std::size_t node, const NodeId& primary, std::uin
     return;
   }
   ASSERT_TRUE(replication::hand_on(*self.group, target));
+  ++self.checkpoints;
   const storage::CopyNumber old = std::exchange(self.number, number);
   close(node);
   ASSERT_TRUE(self.disk->drop_store(old));

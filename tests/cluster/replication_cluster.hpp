@@ -54,6 +54,8 @@ class ReplicationCluster {
   bool up(std::size_t node) const { return nodes_[node]->group != nullptr; }
   GroupCore& group(std::size_t node) { return *nodes_[node]->group; }
   MemoryDatabase& disk(std::size_t node) { return *nodes_[node]->disk; }
+  /// Checkpoints that took the place of a copy there.
+  std::size_t checkpoints(std::size_t node) const { return nodes_[node]->checkpoints; }
   storage::CopyNumber number(std::size_t node) { return nodes_[node]->number; }
   std::optional<std::size_t> primary() const;
   static NodeId name(std::size_t node) { return NodeId("node-" + std::to_string(node + 1)); }
@@ -90,6 +92,7 @@ class ReplicationCluster {
     bool paused = false, writing = false, fetching = false, down = false;
     EventLoop::Point lease_until{}, granted_at{};
     std::uint64_t seen_version = 0;
+    std::size_t checkpoints = 0;
   };
   class Link;
   class Directory;

@@ -218,6 +218,10 @@ TEST_F(ReplicaGroupTest, ACopyThatFetchesACheckpointConfirmsNothing) {
   request.term = 1;
   request.previous = {50, 1};
   request.fetch_checkpoint = true;
+  const auto told = group_->handle(request);  // the primary may mean the log of before: it is told what there is first
+  EXPECT_EQ(told.outcome, Outcome::kMismatch);
+  EXPECT_EQ(told.last, (LogPosition{1, 1}));
+  EXPECT_EQ(fetches_, 0);
   EXPECT_EQ(group_->handle(request).outcome, Outcome::kFetching);
   EXPECT_EQ(group_->handle(request).outcome, Outcome::kFetching);
   EXPECT_EQ(fetches_, 2);

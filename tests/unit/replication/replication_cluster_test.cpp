@@ -122,8 +122,10 @@ TEST_F(ReplicationClusterTest, ACopyThatMissedMoreThanTheLogKeepsGetsACheckpoint
   cluster.loop().run_for(seconds(4));
   write_for(cluster, seconds(5));
   cluster.restart(follower);
+  write_for(cluster, seconds(5));
   cluster.converge();
   EXPECT_NE(cluster.number(follower), number);
+  EXPECT_EQ(cluster.checkpoints(follower), 1U);  // also when writes go on meanwhile
   cluster.expect_equal_copies();
 }
 
