@@ -119,6 +119,8 @@ std::vector<Greeting> Discovery::greet(const std::vector<ListedServer>& servers,
         greeting.answer = std::move(*answer);
       } else {
         greeting.problem = answer.error().message;
+        greeting.refused =
+            answer.error().type == ErrorType::kUnauthorized || answer.error().type == ErrorType::kForbidden;
       }
       return greeting;
     }));
@@ -137,12 +139,18 @@ void Discovery::remember(const std::vector<Greeting>& greetings) {
       return greeting.answer && item.second.raft_id == greeting.answer->raft_id;
     });
     if (!member) missing.push_back({greeting.name, greeting.endpoint});
+    if (greeting.refused && refused_.insert(greeting.problem + greeting.endpoint).second) {
+      spdlog::error("server '{}' at {}: {}", greeting.name, greeting.endpoint, greeting.problem);
+    }
     if (!greeting.answer) continue;
     const auto& answer = *greeting.answer;
     if (answer.uuid == self.uuid) state_.found_itself_at(greeting.endpoint);
     // A stranger keeps its address to itself: only processes of this cluster are called as such.
     const bool ours = answer.uuid == self.uuid || (!self.cluster_id.empty() && answer.cluster_id == self.cluster_id);
-    if (!ours) continue;
+    if (!ours) {
+      if (self.state == IdentityState::kMember) refuse(self, answer, greeting);
+      continue;
+    }
     state_.book.met(answer.node, answer.raft_id, greeting.endpoint);
     state_.contacts.met(answer.node, boot_now());
   }
@@ -153,6 +161,15 @@ void Discovery::remember(const std::vector<Greeting>& greetings) {
   }
   const std::lock_guard lock(mutex_);
   missing_ = std::move(missing);
+}
+
+void Discovery::refuse(const Identity& self, const peer::Hello& stranger, const Greeting& greeting) {
+  if (stranger.state != IdentityState::kMember || !refused_.insert(stranger.cluster_id + greeting.endpoint).second)
+    return;
+  spdlog::error(
+      "server '{}' at {} belongs to cluster {}, this node to cluster {}: they do not talk to each other. To let one of "
+      "them join the other, stop it, empty the data directory and start it again",
+      greeting.name, greeting.endpoint, stranger.cluster_id, self.cluster_id);
 }
 
 void Discovery::round(const std::stop_token& stop) {

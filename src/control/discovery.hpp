@@ -3,6 +3,7 @@
 #include <functional>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -36,6 +37,8 @@ class Discovery {
   std::vector<ListedServer> servers();
   std::vector<Greeting> greet(const std::vector<ListedServer>& servers, const std::stop_token& stop);
   void remember(const std::vector<Greeting>& greetings);
+  /// Says once that a configured server is a member of another cluster.
+  void refuse(const Identity& self, const peer::Hello& stranger, const Greeting& greeting);
   void form_or_join(const std::vector<ListedServer>& servers, const std::vector<Greeting>& greetings);
   Result<void> form(const std::vector<ListedServer>& servers);
   Result<void> begin_to_join(const std::string& cluster_id);
@@ -49,6 +52,7 @@ class Discovery {
   BootTime resolved_at_{0};
   BootTime greeted_at_{0};
   std::string last_reason_;
+  std::set<std::string> refused_;  // strangers that were named; a list of servers bounds it
   mutable std::mutex mutex_;
   std::vector<ListedServer> missing_;  // guarded by mutex_
   Periodic thread_;

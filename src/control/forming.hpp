@@ -16,6 +16,7 @@ struct Greeting {
   std::string endpoint;
   std::optional<peer::Hello> answer;  ///< nothing: it did not answer
   std::string problem;                ///< why not
+  bool refused = false;               ///< not for want of a connection: one of us takes the other for a stranger
 };
 
 /// What a node that belongs to no cluster does next.

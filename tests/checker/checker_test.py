@@ -10,6 +10,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import history as h  # pylint: disable=wrong-import-position
 import register_check
 import unique_ids
+from shard_copies import copies_problem
 
 
 def op(kind, value, call, returned, outcome=h.OK, key="k"):
@@ -155,6 +156,26 @@ class HistoryTest(unittest.TestCase):
         self.assertEqual(loaded.seed, 7)
         self.assertEqual(register_check.check(loaded), register_check.check(saved))
         self.assertEqual(len(register_check.check(loaded)), 1)
+
+
+def shard_detail(**of_second):
+    first = {"node": "node-1", "in_sync": True, "digest": "0123456789abcdef" * 2, "digest_sequence": 7}
+    return {"copies": [first, {**first, "node": "node-2", **of_second}], "copies_equal": True}
+
+
+class ShardCopiesTest(unittest.TestCase):
+    def test_equal_copies_pass(self):
+        self.assertIsNone(copies_problem(shard_detail()))
+
+    def test_what_is_not_shown_is_a_problem(self):
+        for problem in ({"digest": None, "digest_problem": "away"}, {"digest": ""}, {"digest_sequence": 8}, {"in_sync": False},
+                        {"digest": "f" * 32}):
+            self.assertIsNotNone(copies_problem(shard_detail(**problem)), problem)
+        unshown = shard_detail()
+        del unshown["copies"][1]["digest"]
+        self.assertIn("no digest", copies_problem(unshown))
+        for detail in ({}, {"copies": []}, {**shard_detail(), "copies_equal": None}, {"copies": shard_detail()["copies"]}):
+            self.assertIsNotNone(copies_problem(detail), detail)
 
 
 if __name__ == "__main__":

@@ -122,6 +122,28 @@ class DistributedShardingTest(cluster_harness.ClusterTest):
                 found = self.expect(reader.post("/collections/sharded/search", {"vector": vector, "limit": 1},
                                                 headers={"X-Session-Token": token}))["results"]
                 self.assertEqual((found[0]["id"], found[0]["score"]), (5000 + number, 0))
+        self.check_reads_of_a_session(cluster, writer, readers)
+
+    def check_reads_of_a_session(self, cluster, writer, readers):
+        """By id, pages and counts of `any` see what the session wrote, and what it deleted, from every node."""
+        known = self.expect(writer.post("/collections/sharded/vectors/count", {}))["count"]
+        for reader in readers:  # of what was written without a session nothing is promised but that it comes
+            cluster.until("the copies have what was written before", lambda one=reader: self.expect(
+                one.post("/collections/sharded/vectors/count", {"consistency": "any"}))["count"] == known)
+        for number in range(30):
+            path = f"/collections/sharded/vectors/{6000 + number}"
+            reply = writer.put(path, {"vector": [number] * DIMENSION})
+            self.expect(reply)
+            session = {"X-Session-Token": reply.headers["X-Session-Token"]}
+            for reader in readers:
+                self.expect(reader.get(f"{path}?consistency=any", headers=session))
+            deleted = writer.delete(path, headers=session)
+            self.expect(deleted)
+            session = {"X-Session-Token": deleted.headers["X-Session-Token"]}
+            for reader in readers:
+                self.expect_error(reader.get(f"{path}?consistency=any", headers=session), 404, "vector_not_found")
+                counted = self.expect(reader.post("/collections/sharded/vectors/count", {"consistency": "any"}, headers=session))
+                self.assertEqual(counted["count"], known)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import cluster_harness
 import harness
+from cluster_workload import check_digests
 
 
 class ClusterScaleTest(cluster_harness.ClusterTest):
@@ -9,6 +10,7 @@ class ClusterScaleTest(cluster_harness.ClusterTest):
         cluster = self.start_cluster()
         self.check_many_collections(cluster)
         self.check_placement_stays_even(cluster)
+        self.check_a_factor_is_raised(cluster)
         self.check_a_fourth_node_joins(cluster)
 
     def fill(self, cluster, name, count=60):
@@ -40,6 +42,26 @@ class ClusterScaleTest(cluster_harness.ClusterTest):
             self.assertEqual({len(s["replicas"]) for s in shards}, {factor})
             self.assertEqual(sum(s["vector_count"] for s in shards), 200)
         cluster.wait_green()
+
+    def check_a_factor_is_raised(self, cluster):
+        """One copy of each shard becomes three, equal ones, while the collection is written to."""
+        self.create(cluster, "raised", 2, sharding={"shard_count": 4, "replication_factor": 1})
+        self.fill(cluster, "raised", 200)
+        client = cluster.nodes[1].client()
+        self.expect(client.patch("/collections/raised", {"sharding": {"replication_factor": 3}}))
+        self.fill(cluster, "raised", 300)
+
+        def everywhere():
+            shards = [s for s in cluster.shards() if s["collection"] == "raised"]
+            return len(shards) == 4 and all(sorted(s["in_sync"]) == [n.id for n in cluster.nodes] for s in shards)
+        cluster.until("each shard has three copies in sync", everywhere)
+        check_digests(self, cluster, "raised")
+        info = self.expect(client.get("/collections/raised"))
+        self.assertEqual(info["sharding"]["replication_factor"], 3)
+        for node in cluster.nodes:  # each of its own copies
+            reply = self.expect(node.client().post("/collections/raised/vectors/count", {"consistency": "any"}))
+            self.assertEqual(reply["count"], 300)
+        self.expect_error(client.patch("/collections/raised", {"sharding": {"replication_factor": 4}}), 400, "validation_error")
 
     def check_a_fourth_node_joins(self, cluster):
         """It has the longer list, the others still the shorter one."""

@@ -19,6 +19,7 @@ class ClusterManagementTest(cluster_harness.ClusterTest):
         first.start(wait=False)
         cluster.wait_ready()
         self.check_members(cluster)
+        self.check_sync(cluster)
         self.check_collections_from_anywhere(cluster)
         self.check_one_creator_wins(cluster)
         self.check_a_stop_and_start_of_all(cluster)
@@ -94,6 +95,37 @@ class ClusterManagementTest(cluster_harness.ClusterTest):
             client = node.client()
             self.assertEqual(self.expect(client.post("/collections/from-0/vectors/count", {}))["count"], 300)
             self.assertEqual(self.expect(client.get("/collections/from-0/vectors/299"))["payload"], {"i": 299})
+
+    def test_a_node_with_another_secret_is_refused(self):
+        cluster = cluster_harness.Cluster(self, extra='  secret: "the secret of these three"\n')
+        cluster.start()
+        [stranger] = cluster.add_nodes(1)
+        stranger.configure(cluster.nodes, '  secret: "the secret of another one"\n')
+        stranger.start(wait=False)
+        cluster.until("the stranger says why it does not join", lambda: all(
+            part in stranger.log() for part in ("server 'node-1'", "does not know cluster.secret")))
+        self.expect_error(stranger.client().post("/collections", {"name": "x", "dimension": 2}), 503, "no_leader")
+        stranger.terminate()
+        cluster.nodes.remove(stranger)
+        self.check_members(cluster)  # and nobody else
+        self.create(cluster)
+
+    def test_a_member_of_another_cluster_is_refused(self):
+        cluster = cluster_harness.Cluster(self)
+        cluster.start()
+        [stranger] = cluster.add_nodes(1)
+        stranger.configure([stranger])  # a cluster of its own
+        stranger.start()
+        self.create(cluster, "theirs", node=stranger, sharding={"shard_count": 1})
+        stranger.terminate()
+        stranger.configure(cluster.nodes)
+        stranger.start(wait=False)
+        cluster.until("the stranger says whose cluster is another one", lambda: all(
+            part in stranger.log() for part in ("'node-1'", "belongs to cluster", "empty the data directory")))
+        cluster.nodes.remove(stranger)
+        self.check_members(cluster)
+        self.expect_error(cluster.ask("/collections/theirs"), 404, "collection_not_found")
+        self.create(cluster)
 
     def test_a_node_with_another_list_waits_with_the_reason(self):
         cluster = cluster_harness.Cluster(self)

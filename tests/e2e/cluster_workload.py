@@ -18,6 +18,7 @@ sys.path.insert(0, os.path.join(harness.SOURCE_DIR, "tests", "checker"))
 import history as h  # pylint: disable=wrong-import-position
 import register_check
 import unique_ids
+from shard_copies import copies_problem
 
 DIMENSION = 4
 REGISTERS = "/collections/registers"
@@ -301,15 +302,12 @@ def check_copies(test, cluster, *collections):
 
 
 def check_digests(test, cluster, collection):
-    """GET /shards/{id}: copies that are at the same sequence have the same digest, and all get there."""
-    for shard in [s["shard_id"] for s in cluster.shards() if s["collection"] == collection]:
-        reply = cluster.ask(f"/api/v1/cluster/shards/{shard}")
-        if reply.status == 404 or "digest" not in reply.json["copies"][0]:
-            return  # this build does not show digests yet
-
+    """GET /shards/{id}: every copy is in sync and has a digest, all of the same sequence and equal. All get there in time."""
+    shards = [s["shard_id"] for s in cluster.shards() if s["collection"] == collection]
+    assert shards, f"{collection} has no shards"
+    for shard in shards:
         def equal(id_=shard):
-            copies = test.expect(cluster.ask(f"/api/v1/cluster/shards/{id_}"))["copies"]
-            digests = {copy["digest"] for copy in copies}
-            assert len(digests) == 1 and None not in digests, f"shard {id_}: {copies}"
+            unequal = copies_problem(test.expect(cluster.ask(f"/api/v1/cluster/shards/{id_}")))
+            assert unequal is None, f"shard {id_}: {unequal}"
             return True
         cluster.until(f"the digests of shard {shard} are equal", equal, 30)

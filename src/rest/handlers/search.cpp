@@ -51,6 +51,7 @@ Result<Response> search_batch(const Services& services, const Request& request) 
     if (i > 0) body += ',';
     const auto outcome = run_search(services, request, target, queries[i], Clock::now(), body);
     if (outcome) continue;
+    if (outcome.error().type == ErrorType::kSessionLost) return outcome.error();  // of all of them alike
     body += "{\"error\":";
     body += error_response(outcome.error(), request.request_id).body;
     body += '}';
