@@ -190,6 +190,7 @@ Result<void> ClusterMember::start(node::LocalNode& node) {
   membership_->metadata().observe([this](const auto&) { follower_.poke(); });
   control::LocalHooks hooks;
   hooks.copies = [&node] { return node.copies(); };
+  hooks.positions = [&node] { return node.positions(); };
   hooks.disk_wait = [&node] { return node.longest_disk_wait(); };
   hooks.follows = [&node](std::uint64_t epoch, std::chrono::milliseconds timeout) {
     return node.follows(epoch, timeout);

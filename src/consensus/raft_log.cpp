@@ -66,6 +66,16 @@ Result<bool> raft_is_empty(const RaftOptions& options) {
   return store->empty();
 }
 
+Result<RaftPosition> raft_position(const RaftOptions& options) {
+  ASSIGN_OR_RETURN(const bool empty, raft_is_empty(options));
+  if (empty) return RaftPosition{};
+  ASSIGN_OR_RETURN(const auto store, RaftStore::open(options.directory / "store", options.raft_id));
+  ASSIGN_OR_RETURN(const auto loaded, store->load());
+  RaftPosition position{loaded.state.term, loaded.snapshot ? loaded.snapshot->index : 0};
+  if (!loaded.entries.empty()) position.index = loaded.first + loaded.entries.size() - 1;
+  return position;
+}
+
 RaftLog::RaftLog(RaftOptions options, MetricsRegistry& metrics)
     : options_(std::move(options)),
       metrics_(metrics),

@@ -260,6 +260,7 @@ void RaftNode::publish() {
     now.is_leader = raft_state(&raft_) == RAFT_LEADER;
     now.applied_index = raft_last_applied(&raft_);
     now.last_index = raft_last_index(&raft_);
+    now.durable_index = std::min(raft_.last_applied, raft_.last_stored);
     for (unsigned i = 0; i < raft_.configuration.n; ++i) {
       const auto& server = raft_.configuration.servers[i];
       members.push_back({server.id, role_of(server.role)});

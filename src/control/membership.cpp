@@ -5,12 +5,12 @@
 
 #include <algorithm>
 #include <atomic>
-#include <future>
 
 #include "discovery.hpp"
 #include "member_state.hpp"
 #include "node_record.hpp"
 #include "reachability.hpp"
+#include "rollback_guard.hpp"
 #include "supervisor.hpp"
 #include "vectorizer/base/periodic.hpp"
 #include "watchdog.hpp"
@@ -22,6 +22,7 @@ using peer::IdentityState;
 
 /// How long an incarnation of a node must have been silent before another disk may take its name.
 constexpr std::chrono::milliseconds kReplaceAfter{2000};
+constexpr std::chrono::seconds kSaveMemory{30};
 
 class MembershipImpl final : public Membership {
  public:
@@ -30,6 +31,7 @@ class MembershipImpl final : public Membership {
       : streams_(streams),
         metrics_(metrics),
         state_(std::move(options), identity, peers, std::move(on_endpoint)),
+        rollback_(state_, state_.options.raft_directory.parent_path() / "peers", [this] { return local_.copies(); }),
         discovery_(
             state_, [this](auto initial) { return open_log(std::move(initial)); },
             [this](const peer::Hello& self) { return join(self); }),
@@ -51,7 +53,7 @@ class MembershipImpl final : public Membership {
   Result<void> serve_raft(const peer::StreamRoute& route, peer::ByteStream& stream) override;
 
   Result<peer::Hello> hello(const peer::Hello& caller) override;
-  Result<peer::Remembered> remembered(std::uint64_t raft_id) override;
+  Result<peer::Remembered> remembered(const peer::Positions& told) override;
   Result<void> claim(const peer::ClaimRequest& request) override;
   Result<void> join(const peer::Hello& newcomer) override;
   Result<void> you_are_removed(const std::string& cluster_id) override;
@@ -65,17 +67,20 @@ class MembershipImpl final : public Membership {
   void send_beat();
   void watch_disk();
   std::vector<NodeId> other_members() const;
-  bool reach(const NodeId& node) const;
-  Result<void> check_not_put_back(const Identity& self) const;
+  bool reach(const NodeId& node);
+  consensus::RaftOptions raft_options() const;
+  Result<void> check_not_put_back();
   Result<std::shared_ptr<consensus::RaftMetadataLog>> leading() const;
 
   peer::StreamConnector& streams_;
   MetricsRegistry& metrics_;
   MemberState state_;
+  RollbackGuard rollback_;
   Discovery discovery_;
   Supervisor supervisor_;
   Reachability reachability_;
   LocalHooks local_;
+  Periodic saving_;
   mutable std::mutex refusal_mutex_;
   std::string refusal_;  // of the last beat that was answered; guarded by refusal_mutex_
   Periodic beats_;
@@ -88,6 +93,7 @@ class MembershipImpl final : public Membership {
 Result<void> MembershipImpl::start(LocalHooks local) {
   local_ = std::move(local);
   state_.log.observe([this](const auto& metadata) { watch(metadata); });
+  rollback_.load();
   const auto self = state_.identity.current();
   if (self.state == IdentityState::kRemoved) {
     return Error{ErrorType::kConflict,
@@ -96,39 +102,27 @@ Result<void> MembershipImpl::start(LocalHooks local) {
   }
   if (!state_.endpoint().empty()) state_.book.met(state_.options.self, self.raft_id, state_.endpoint());
   if (self.state == IdentityState::kMember || self.state == IdentityState::kJoining) {
-    RETURN_IF_ERROR(check_not_put_back(self));
+    RETURN_IF_ERROR(check_not_put_back());
     RETURN_IF_ERROR(open_log(std::nullopt));
     state_.log.set_waiting_for("starting: waiting for the metadata of the cluster");
   }
   discovery_.start();
   supervisor_.start();
   reachability_.start();
+  saving_.start(kSaveMemory, [this](const std::stop_token&) { rollback_.save(); });
   watching_.start(Watchdog::kInterval, [this](const std::stop_token&) { watch_disk(); });
   beats_.start(kBeatInterval, [this](const std::stop_token&) { send_beat(); });
   return {};
 }
 
-/// A disk that was put back to an earlier state has forgotten votes and writes that others count on. They remember the
-/// starts of this node; one that it does not know gives it away.
-Result<void> MembershipImpl::check_not_put_back(const Identity& self) const {
-  std::vector<std::future<Result<peer::Remembered>>> answers;
-  for (const auto& server : discovery_.known_servers()) {
-    if (server.endpoint == state_.endpoint()) continue;
-    answers.push_back(std::async(std::launch::async, [this, server, id = self.raft_id] {
-      return state_.peers.membership(server.endpoint)->remembered(id);
-    }));
-  }
-  for (auto& answer : answers) {
-    const auto remembered = answer.get();
-    if (!remembered || remembered->boot_nonce == 0 || self.knows(remembered->boot_nonce)) continue;
-    return Error{
-        ErrorType::kConflict,
-        fmt::format("the data directory of node '{}' was put back to an earlier state: the cluster has seen a later "
-                    "start of it. Wipe this node: empty its data directory and start it again; it then joins as a "
-                    "new node and receives its data from the others",
-                    state_.options.self.value())};
-  }
-  return {};
+Result<void> MembershipImpl::check_not_put_back() {
+  peer::Positions own;
+  own.raft_id = state_.identity.current().raft_id;
+  ASSIGN_OR_RETURN(const auto raft, consensus::raft_position(raft_options()));
+  own.raft_term = raft.term;
+  own.raft_index = raft.index;
+  own.copies = local_.positions();
+  return rollback_.check(std::move(own), discovery_.known_servers());
 }
 
 void MembershipImpl::hand_over() {
@@ -143,16 +137,23 @@ void MembershipImpl::stop() {
   beats_.stop();
   watching_.stop();
   reachability_.stop();
+  saving_.stop();
+  if (state_.log.raft()) rollback_.save();
   supervisor_.stop();
   discovery_.stop();
   state_.log.detach();
 }
 
-Result<void> MembershipImpl::open_log(std::optional<cluster::ClusterMetadata> initial) {
+consensus::RaftOptions MembershipImpl::raft_options() const {
   consensus::RaftOptions options;
   options.raft_id = state_.identity.current().raft_id;
   options.directory = state_.options.raft_directory;
   options.on_failure = state_.options.on_fatal;
+  return options;
+}
+
+Result<void> MembershipImpl::open_log(std::optional<cluster::ClusterMetadata> initial) {
+  const auto options = raft_options();
   ASSIGN_OR_RETURN(const bool empty, consensus::raft_is_empty(options));
   if (initial && empty) RETURN_IF_ERROR(consensus::bootstrap_raft(options, *initial));
   ASSIGN_OR_RETURN(auto raft, consensus::make_raft_metadata_log(options, streams_, metrics_));
@@ -223,12 +224,15 @@ std::vector<NodeId> MembershipImpl::other_members() const {
   return others;
 }
 
-bool MembershipImpl::reach(const NodeId& node) const {
+bool MembershipImpl::reach(const NodeId& node) {
   const auto metadata = state_.log.current();
   const auto found = metadata->nodes.find(node);
   if (found == metadata->nodes.end()) return true;
   const auto endpoint = state_.book.endpoint_of(found->second.raft_id);
-  return endpoint && state_.peers.membership(*endpoint)->remembered(state_.identity.current().raft_id);
+  if (!endpoint) return false;
+  const auto told = rollback_.tell(node, *state_.peers.membership(*endpoint));
+  if (!told && told.error().type == ErrorType::kConflict) state_.options.on_fatal(told.error());
+  return static_cast<bool>(told);
 }
 
 std::vector<std::string> MembershipImpl::problems() const {
@@ -306,13 +310,8 @@ Result<peer::Hello> MembershipImpl::hello(const peer::Hello& caller) {
   return answer;
 }
 
-Result<peer::Remembered> MembershipImpl::remembered(std::uint64_t raft_id) {
-  peer::Remembered remembered;
-  const auto metadata = state_.log.current();
-  for (const auto& [id, node] : metadata->nodes) {
-    if (node.raft_id == raft_id) remembered.boot_nonce = node.boot_nonce;
-  }
-  return remembered;
+Result<peer::Remembered> MembershipImpl::remembered(const peer::Positions& told) {
+  return rollback_.answer(told);
 }
 
 Result<void> MembershipImpl::claim(const peer::ClaimRequest& request) {

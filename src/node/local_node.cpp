@@ -85,6 +85,7 @@ class LocalNodeImpl final : public LocalNode {
   std::vector<std::string> problems() const override;
   std::vector<std::string> warnings() const override;
   std::vector<peer::CopyStatus> copies() const override;
+  std::vector<peer::CopyPosition> positions() override;
   std::chrono::milliseconds longest_disk_wait() const override {
     const auto queued = heartbeat_ ? heartbeat_->longest_disk_wait() : std::chrono::milliseconds(0);
     return std::max(queued, database_.longest_write());
@@ -494,6 +495,17 @@ std::vector<peer::CopyStatus> LocalNodeImpl::copies() const {
   const std::lock_guard lock(problems_mutex_);
   for (const auto& [id, status] : not_open_) statuses.push_back(status);
   return statuses;
+}
+
+std::vector<peer::CopyPosition> LocalNodeImpl::positions() {
+  const std::lock_guard lock(reconcile_mutex_);
+  std::vector<peer::CopyPosition> positions;
+  if (auto loaded = load_registry(); !loaded) return positions;
+  for (const auto& [shard, copy] : registry_->copies()) {
+    const auto log = database_.open_log(copy.number);
+    if (log && copy.id != 0) positions.push_back({copy.id, (*log)->term(), (*log)->last().sequence});
+  }
+  return positions;
 }
 
 void LocalNodeImpl::hand_over(std::chrono::milliseconds timeout) {

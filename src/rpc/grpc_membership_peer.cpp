@@ -29,12 +29,12 @@ Result<peer::Hello> GrpcMembershipPeer::hello(const peer::Hello& self) {
   return decode_hello(reply.hello());
 }
 
-Result<peer::Remembered> GrpcMembershipPeer::remembered(std::uint64_t raft_id) {
+Result<peer::Remembered> GrpcMembershipPeer::remembered(const peer::Positions& told) {
   wire::RememberedRequest request;
-  request.set_raft_id(raft_id);
+  encode_positions(told, request);
   wire::RememberedReply reply;
   RETURN_IF_ERROR(ask(Method::kRemembered, &Stub::Remembered, request, reply));
-  return decode_remembered(reply);
+  return decode_remembered(reply, told.raft_id);
 }
 
 Result<void> GrpcMembershipPeer::claim(const peer::ClaimRequest& claim) {

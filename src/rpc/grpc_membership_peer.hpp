@@ -18,7 +18,7 @@ class GrpcMembershipPeer final : public peer::MembershipPeer {
       : core_(core), line_(core, {NodeId(), std::move(endpoint), 0}), known_(std::move(known)) {}
 
   Result<peer::Hello> hello(const peer::Hello& self) override;
-  Result<peer::Remembered> remembered(std::uint64_t raft_id) override;
+  Result<peer::Remembered> remembered(const peer::Positions& told) override;
   Result<void> claim(const peer::ClaimRequest& request) override;
   Result<void> join(const peer::Hello& newcomer) override;
   Result<void> you_are_removed(const std::string& cluster_id) override;

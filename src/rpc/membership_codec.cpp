@@ -125,14 +125,45 @@ Result<peer::ClaimRequest> decode_claim(const wire::ClaimRequest& in) {
   return peer::ClaimRequest{in.cluster_id(), in.servers_hash(), in.from_uuid(), in.from_endpoint()};
 }
 
-void encode_remembered(const peer::Remembered& remembered, wire::RememberedReply& out) {
-  out.set_boot_nonce(remembered.boot_nonce);
-  out.set_raft_term(remembered.raft_term);
-  out.set_raft_index(remembered.raft_index);
+namespace {
+
+/// Both messages carry positions as members of their own.
+template <typename Message>
+void put_positions(const peer::Positions& positions, Message& out) {
+  out.set_raft_term(positions.raft_term);
+  out.set_raft_index(positions.raft_index);
+  for (const auto& copy : positions.copies) {
+    auto& to = *out.add_copies();
+    to.set_copy(copy.copy);
+    to.set_term(copy.term);
+    to.set_sequence(copy.sequence);
+  }
+}
+template <typename Message>
+peer::Positions take_positions(const Message& in, std::uint64_t raft_id) {
+  peer::Positions out{raft_id, in.raft_term(), in.raft_index(), {}};
+  for (const auto& copy : in.copies()) out.copies.push_back({copy.copy(), copy.term(), copy.sequence()});
+  return out;
 }
 
-peer::Remembered decode_remembered(const wire::RememberedReply& in) {
-  return {in.boot_nonce(), in.raft_term(), in.raft_index()};
+}  // namespace
+
+void encode_positions(const peer::Positions& told, wire::RememberedRequest& out) {
+  out.set_raft_id(told.raft_id);
+  put_positions(told, out);
+}
+
+peer::Positions decode_positions(const wire::RememberedRequest& in) {
+  return take_positions(in, in.raft_id());
+}
+
+void encode_remembered(const peer::Remembered& remembered, wire::RememberedReply& out) {
+  out.set_boot_nonce(remembered.boot_nonce);
+  put_positions(remembered.positions, out);
+}
+
+peer::Remembered decode_remembered(const wire::RememberedReply& in, std::uint64_t raft_id) {
+  return {in.boot_nonce(), take_positions(in, raft_id)};
 }
 
 void encode_beat(const peer::Beat& beat, wire::Beat& out) {

@@ -16,8 +16,11 @@ void encode_claim(const peer::ClaimRequest& claim, wire::ClaimRequest& out);
 /// Refuses names that no node has, as decode_hello does.
 Result<peer::ClaimRequest> decode_claim(const wire::ClaimRequest& in);
 
+void encode_positions(const peer::Positions& told, wire::RememberedRequest& out);
+peer::Positions decode_positions(const wire::RememberedRequest& in);
 void encode_remembered(const peer::Remembered& remembered, wire::RememberedReply& out);
-peer::Remembered decode_remembered(const wire::RememberedReply& in);
+/// @param raft_id of whom it was asked
+peer::Remembered decode_remembered(const wire::RememberedReply& in, std::uint64_t raft_id);
 
 void encode_beat(const peer::Beat& beat, wire::Beat& out);
 peer::Beat decode_beat(const wire::Beat& in);

@@ -44,7 +44,7 @@ grpc::ServerUnaryReactor* MembershipServiceImpl::Remembered(grpc::CallbackServer
                                                             wire::RememberedReply* reply) {
   return serve(core_.beats, Method::kRemembered, context, request, reply,
                [](peer::MembershipPeer& peer, const wire::RememberedRequest& in, wire::RememberedReply& out) {
-                 encode_result(peer.remembered(in.raft_id()), out,
+                 encode_result(peer.remembered(decode_positions(in)), out,
                                [&out](const peer::Remembered& remembered) { encode_remembered(remembered, out); });
                });
 }

@@ -55,6 +55,9 @@ struct RaftStatus {
   bool is_leader = false;
   std::uint64_t applied_index = 0;
   std::uint64_t last_index = 0;  ///< of the log; may exceed what is durable by what is being written
+  /// Applied, so that it is never cut again, and on this disk. What others have stored is applied before it is stored
+  /// here.
+  std::uint64_t durable_index = 0;
 };
 
 /// The metadata log of a cluster: Raft. Every member has the same commands in the same order.
@@ -115,5 +118,12 @@ Result<void> bootstrap_raft(const RaftOptions& options, const cluster::ClusterMe
 
 /// Whether the directory holds nothing yet, so that this member has never voted. Not while the log is open.
 Result<bool> raft_is_empty(const RaftOptions& options);
+
+/// How far the log of a directory is: what this member has on its disk. Zeros for nothing. Not while the log is open.
+struct RaftPosition {
+  std::uint64_t term = 0;
+  std::uint64_t index = 0;
+};
+Result<RaftPosition> raft_position(const RaftOptions& options);
 
 }  // namespace vectorizer::consensus

@@ -46,6 +46,8 @@ struct MembershipOptions {
 struct LocalHooks {
   /// What the node tells the leader of itself in each beat.
   std::function<std::vector<peer::CopyStatus>()> copies;
+  /// How far the copies on this disk are, asked once before anything else.
+  std::function<std::vector<peer::CopyPosition>()> positions;
   /// For how long the oldest thing that waits for the disk does.
   std::function<std::chrono::milliseconds()> disk_wait;
   /// Waits until the node follows the metadata of `epoch`; false if it does not within `timeout`. A lease is worth

@@ -58,6 +58,8 @@ class LocalNode : public peer::Peer, public peer::ReplicationPeer {
   virtual std::vector<std::string> warnings() const = 0;
   /// Every copy that the metadata gives this node, for its beats to the leader.
   virtual std::vector<peer::CopyStatus> copies() const = 0;
+  /// How far the logs of all copies on this disk are, before it is known which of them are wanted.
+  virtual std::vector<peer::CopyPosition> positions() = 0;
   /// For how long the oldest thing that waits for the disk does: a disk that hangs gives no errors.
   virtual std::chrono::milliseconds longest_disk_wait() const = 0;
   /// Before a planned stop: gives the shards that are led here to other copies in sync, so that nobody waits for a

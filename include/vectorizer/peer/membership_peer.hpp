@@ -43,11 +43,25 @@ struct Hello {
   std::string metadata_digest;
 };
 
+/// How far a copy is, durably: the largest term that it has seen, and a sequence that is never cut again.
+struct CopyPosition {
+  std::uint64_t copy = 0;
+  std::uint64_t term = 0;
+  std::uint64_t sequence = 0;
+  friend bool operator==(const CopyPosition&, const CopyPosition&) = default;
+};
+/// How far a disk is, durably.
+struct Positions {
+  std::uint64_t raft_id = 0;
+  std::uint64_t raft_term = 0;
+  std::uint64_t raft_index = 0;
+  std::vector<CopyPosition> copies = {};
+  friend bool operator==(const Positions&, const Positions&) = default;
+};
 /// What a peer remembers of another process: how to recognise a disk that went back in time.
 struct Remembered {
   std::uint64_t boot_nonce = 0;  ///< the last one seen; 0 for never
-  std::uint64_t raft_term = 0;
-  std::uint64_t raft_index = 0;
+  Positions positions;
 };
 
 struct ClaimRequest {
@@ -98,7 +112,9 @@ class MembershipPeer {
  public:
   virtual ~MembershipPeer() = default;
   virtual Result<Hello> hello(const Hello& self) = 0;
-  virtual Result<Remembered> remembered(std::uint64_t raft_id) = 0;
+  /// What it remembers of the process with that raft id; then it takes over what it is told. One that is told nothing
+  /// but the raft id was asked only.
+  virtual Result<Remembered> remembered(const Positions& told) = 0;
   virtual Result<void> claim(const ClaimRequest& request) = 0;
   /// To any member, which passes it on to the leader.
   virtual Result<void> join(const Hello& newcomer) = 0;

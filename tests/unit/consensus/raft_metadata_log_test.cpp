@@ -48,6 +48,10 @@ TEST(RaftMetadataLog, AClusterBeginsOnce) {
   EXPECT_TRUE(*raft_is_empty(options));
   ASSERT_TRUE(bootstrap_raft(options, {}));
   EXPECT_FALSE(*raft_is_empty(options));
+  const auto position = raft_position(options);
+  ASSERT_TRUE(position);
+  EXPECT_EQ(position->term, 1U);
+  EXPECT_EQ(position->index, 2U);  // of the snapshot that a bootstrap is
   const auto again = bootstrap_raft(options, {});
   ASSERT_FALSE(again);
   EXPECT_EQ(again.error().type, ErrorType::kConflict);

@@ -142,8 +142,8 @@ class NetworkView final : public peer::MembershipDirectory, public peer::StreamC
     Result<peer::Hello> hello(const peer::Hello& self) override {
       return call([&](auto& member) { return member.hello(self); });
     }
-    Result<peer::Remembered> remembered(std::uint64_t raft_id) override {
-      return call([&](auto& member) { return member.remembered(raft_id); });
+    Result<peer::Remembered> remembered(const peer::Positions& told) override {
+      return call([&](auto& member) { return member.remembered(told); });
     }
     Result<void> claim(const peer::ClaimRequest& request) override {
       return call([&](auto& member) { return member.claim(request); });

@@ -53,11 +53,17 @@ struct Process {
       options.servers = servers;
     }
     options.raft_directory = raft_directory;
+    options.on_fatal = [this](const Error& error) {
+      const std::lock_guard lock(fatal_mutex);
+      fatal = error.message;
+    };
     options.initial = initial;
     member = make_membership(std::move(options), *identity, *view, *view, metrics, [](auto&&...) {});
     network.add(endpoint(), identity->current().raft_id, member.get());
-    return member->start({[] { return std::vector<peer::CopyStatus>(); },
-                          [this] { return std::chrono::milliseconds(disk_wait); }, [](auto&&...) { return true; }});
+    return member->start({.copies = [this] { return copies; },
+                          .positions = [this] { return positions; },
+                          .disk_wait = [this] { return std::chrono::milliseconds(disk_wait); },
+                          .follows = [](auto&&...) { return true; }});
   }
   void kill() {
     if (!member) return;
@@ -77,7 +83,16 @@ struct Process {
   std::vector<ListedServer> servers;
   cluster::ClusterMetadata initial;
   std::function<Result<std::vector<std::string>>(const std::string&)> resolve;  // DNS, where it is used
-  std::atomic<int> disk_wait = 0;                                               // milliseconds
+  std::string what_was_fatal() {
+    const std::lock_guard lock(fatal_mutex);
+    return fatal;
+  }
+
+  std::atomic<int> disk_wait = 0;             // milliseconds
+  std::vector<peer::CopyStatus> copies;       // as it tells the others; set before it starts
+  std::vector<peer::CopyPosition> positions;  // as it finds them on its disk
+  std::mutex fatal_mutex;
+  std::string fatal;  // guarded by fatal_mutex
   MetricsRegistry metrics;
   std::unique_ptr<NetworkView> view;
   std::unique_ptr<IdentityFile> identity;
@@ -229,21 +244,129 @@ TEST_F(MembershipTest, AWipedNodeJoinsAgainAsAnotherOne) {
   EXPECT_EQ(metadata(1)->cluster_id, metadata(2)->cluster_id);
 }
 
-TEST_F(MembershipTest, ADiskThatWasPutBackIsRecognisedByWhatTheOthersRemember) {
+/// Node 3 gets a disk of before. The others remember its starts, and how far it said that it was.
+class PutBackTest : public MembershipTest {
+ protected:
+  void copy_disk() { std::filesystem::copy(node_.directory, copy_, std::filesystem::copy_options::recursive); }
+  void put_back() {
+    node_.kill();
+    std::filesystem::remove_all(node_.directory);
+    std::filesystem::copy(copy_, node_.directory, std::filesystem::copy_options::recursive);
+  }
+  peer::Remembered remembered_by(int number) {
+    auto remembered = process(number).member->remembered({.raft_id = raft_id_});
+    return remembered ? *remembered : peer::Remembered();
+  }
+  void restart() {
+    node_.kill();
+    node_.start();
+    const auto started = node_.identity->current().boot_nonce;
+    ASSERT_TRUE(until([&] { return remembered_by(1).boot_nonce == started; }));
+  }
+  /// Until the others know that it is further than it can have been when this began.
+  void get_on() {
+    raft_id_ = node_.identity->current().raft_id;
+    const auto before = remembered_by(1).positions.raft_index;
+    for (int i = 0; i < 20; ++i) {
+      auto& log = process(1).member->metadata();
+      ASSERT_TRUE(log.propose(docs()));
+      ASSERT_TRUE(log.propose(cluster::DropCollection{"docs"}));
+    }
+    for (const int number : {1, 2}) {
+      ASSERT_TRUE(until([&] { return remembered_by(number).positions.raft_index > before + 40; })) << number;
+    }
+  }
+  void expect_refused() {
+    const auto started = node_.try_start();
+    ASSERT_FALSE(started);
+    EXPECT_THAT(started.error().message, HasSubstr("put back to an earlier state"));
+    EXPECT_THAT(started.error().message, HasSubstr("Wipe this node"));
+  }
+
+  Process& node_ = process(3);
+  const std::filesystem::path copy_ = root_ / "copy";
+  std::uint64_t raft_id_ = 0;
+};
+
+TEST_F(PutBackTest, ACopyThatWasTakenWhileItWasStopped) {
   start_all();
-  auto& node = process(3);
-  node.kill();
-  const auto copy = root_ / "copy";
-  std::filesystem::copy(node.directory, copy, std::filesystem::copy_options::recursive);
-  node.start();
-  const auto started = node.identity->current().boot_nonce;
-  ASSERT_TRUE(until([&] { return metadata(1)->nodes.at(NodeId("node-3")).boot_nonce == started; }));
-  node.kill();
-  std::filesystem::remove_all(node.directory);
-  std::filesystem::copy(copy, node.directory, std::filesystem::copy_options::recursive);
-  const auto refused = node.try_start();
-  ASSERT_FALSE(refused);
-  EXPECT_THAT(refused.error().message, HasSubstr("put back to an earlier state"));
+  raft_id_ = node_.identity->current().raft_id;
+  node_.kill();
+  copy_disk();
+  restart();
+  put_back();
+  expect_refused();
+}
+
+TEST_F(PutBackTest, ACopyThatWasTakenWhileItWasStoppedAndAnotherRestart) {
+  start_all();
+  raft_id_ = node_.identity->current().raft_id;
+  node_.kill();
+  copy_disk();
+  restart();
+  restart();
+  put_back();
+  expect_refused();
+}
+
+TEST_F(PutBackTest, ACopyThatWasTakenLive) {
+  start_all();
+  copy_disk();
+  get_on();
+  put_back();
+  expect_refused();
+}
+
+TEST_F(PutBackTest, ACopyThatWasTakenLiveAndAnotherRestart) {
+  start_all();
+  copy_disk();
+  get_on();
+  restart();
+  put_back();
+  expect_refused();
+}
+
+TEST_F(PutBackTest, TheOthersRememberOverTheirOwnRestartAndAreAskedWhenTheyCome) {
+  start_all();
+  copy_disk();
+  get_on();
+  put_back();
+  process(1).kill();
+  process(2).kill();
+  node_.start();  // nobody is there to ask
+  process(1).start();
+  EXPECT_TRUE(until([&] { return node_.what_was_fatal().find("put back to an earlier state") != std::string::npos; }));
+}
+
+TEST_F(PutBackTest, TheSameDiskIsNotRefused) {
+  start_all();
+  get_on();
+  restart();
+  restart();
+  EXPECT_TRUE(formed(3));
+  EXPECT_EQ(node_.what_was_fatal(), "");
+}
+
+TEST_F(PutBackTest, ACopyOfAShardThatIsBehindWhatItHadApplied) {
+  peer::CopyStatus copy;
+  copy.copy = 7;
+  copy.term = 2;
+  copy.applied = 50;
+  node_.copies = {copy};
+  start_all();
+  raft_id_ = node_.identity->current().raft_id;
+  const std::vector<peer::CopyPosition> known{{7, 2, 50}};
+  ASSERT_TRUE(until([&] { return remembered_by(2).positions.copies == known; }));
+  node_.kill();
+  for (const auto& behind : {peer::CopyPosition{7, 2, 49}, peer::CopyPosition{7, 1, 50}}) {
+    node_.positions = {behind};
+    const auto refused = node_.try_start();
+    ASSERT_FALSE(refused);
+    EXPECT_THAT(refused.error().message, HasSubstr("copy 7"));
+    node_.kill();
+  }
+  node_.positions = {{7, 3, 50}, {8, 1, 1}};
+  node_.start();
 }
 
 TEST_F(MembershipTest, TheClusterOutlivesARestartOfAll) {

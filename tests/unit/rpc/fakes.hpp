@@ -108,7 +108,7 @@ class FakeReplication final : public peer::ReplicationPeer {
 class FakeMembership final : public peer::MembershipPeer {
  public:
   std::function<Result<peer::Hello>(const peer::Hello&)> on_hello;
-  std::function<Result<peer::Remembered>(std::uint64_t)> on_remembered;
+  std::function<Result<peer::Remembered>(const peer::Positions&)> on_remembered;
   std::function<Result<void>(const peer::ClaimRequest&)> on_claim;
   std::function<Result<void>(const peer::Hello&)> on_join;
   std::function<Result<void>(const std::string&)> on_removed;
@@ -117,7 +117,7 @@ class FakeMembership final : public peer::MembershipPeer {
   std::function<Result<std::uint64_t>()> on_barrier;
 
   Result<peer::Hello> hello(const peer::Hello& self) override { return on_hello(self); }
-  Result<peer::Remembered> remembered(std::uint64_t raft_id) override { return on_remembered(raft_id); }
+  Result<peer::Remembered> remembered(const peer::Positions& told) override { return on_remembered(told); }
   Result<void> claim(const peer::ClaimRequest& request) override { return on_claim(request); }
   Result<void> join(const peer::Hello& newcomer) override { return on_join(newcomer); }
   Result<void> you_are_removed(const std::string& cluster_id) override { return on_removed(cluster_id); }

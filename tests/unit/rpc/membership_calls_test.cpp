@@ -72,15 +72,15 @@ TEST_F(MembershipCalls, EveryStateOfAnIdentity) {
 }
 
 TEST_F(MembershipCalls, RememberedClaimJoinAndRemoved) {
-  membership.on_remembered = [](std::uint64_t raft_id) {
-    EXPECT_EQ(raft_id, 9U);
-    return peer::Remembered{0xfedcba9876543210, 2, 3};
+  const peer::Positions told{9, 5, 6, {{1, 2, 3}, {4, 5, 1ULL << 40}}}, known{9, 2, 3, {{7, 8, 9}}};
+  membership.on_remembered = [&](const peer::Positions& positions) {
+    EXPECT_EQ(positions, told);
+    return peer::Remembered{0xfedcba9876543210, known};
   };
-  const auto remembered = member()->remembered(9);
+  const auto remembered = member()->remembered(told);
   ASSERT_TRUE(remembered);
   EXPECT_EQ(remembered->boot_nonce, 0xfedcba9876543210U);
-  EXPECT_EQ(remembered->raft_term, 2U);
-  EXPECT_EQ(remembered->raft_index, 3U);
+  EXPECT_EQ(remembered->positions, known);
 
   membership.on_claim = [](const peer::ClaimRequest& claim) -> Result<void> {
     EXPECT_EQ(claim.cluster_id, "c");
