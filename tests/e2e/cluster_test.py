@@ -104,7 +104,8 @@ class ClusterManagementTest(cluster_harness.ClusterTest):
         stranger.start(wait=False)
         cluster.until("the stranger says why it does not join", lambda: all(
             part in stranger.log() for part in ("server 'node-1'", "does not know cluster.secret")))
-        self.expect_error(stranger.client().post("/collections", {"name": "x", "dimension": 2}), 503, "no_leader")
+        cluster.until("the stranger takes no change", lambda: self.expect_error(
+            stranger.client().post("/collections", {"name": "x", "dimension": 2}), 503, "no_leader"))
         stranger.terminate()
         cluster.nodes.remove(stranger)
         self.check_members(cluster)  # and nobody else
