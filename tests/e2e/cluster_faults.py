@@ -59,6 +59,8 @@ class Probe:
             done.set()
             raise AssertionError(f"{self.name} takes no write {seconds} s after its primary {self.primary.id} failed\n" + "".join(
                 f"--- {node.id}\n{node.log(40)}" for node in self.cluster.nodes))
+        for thread in threads:  # what they have sent may be done later, over what is written next
+            thread.join(seconds)
         return min(first)
 
     def drop(self):
