@@ -7,6 +7,7 @@
 #endif
 #include <rocksdb/convenience.h>
 #include <rocksdb/snapshot.h>
+#include <rocksdb/utilities/checkpoint.h>
 #include <rocksdb/write_batch.h>
 #include <spdlog/spdlog.h>
 
@@ -36,7 +37,7 @@ double seconds_since(Clock::time_point start) {
 }  // namespace
 
 RocksDatabase::RocksDatabase(const DatabaseOptions& options, MetricsRegistry& metrics, DiskSpace::Probe probe,
-                             LockFile lock)
+                             std::optional<LockFile> lock)
     : options_(options),
       lock_(std::move(lock)),
       disk_(std::move(probe), options.min_free_bytes),
@@ -55,7 +56,7 @@ RocksDatabase::~RocksDatabase() {
   wake_.notify_all();
   if (upkeep_.joinable()) upkeep_.join();
   if (!rocks_) return;
-  if (!options_.sync_always) sync_log();
+  if (!options_.sync_always && !options_.read_only) sync_log();
   for (auto* handle : handles_) rocks_->DestroyColumnFamilyHandle(handle);
   if (const auto status = rocks_->Close(); !status.ok()) {
     spdlog::error("storage: closing {}: {}", options_.directory.string(), status.ToString());
@@ -64,16 +65,21 @@ RocksDatabase::~RocksDatabase() {
 
 Result<std::unique_ptr<RocksDatabase>> RocksDatabase::open(const DatabaseOptions& options, MetricsRegistry& metrics,
                                                            DiskSpace::Probe probe) {
-  std::error_code problem;
-  std::filesystem::create_directories(options.directory, problem);
-  if (problem) {
-    return Error{ErrorType::kInternal,
-                 fmt::format("cannot create the data directory {}: {}", options.directory.string(), problem.message())};
+  std::optional<LockFile> lock;
+  if (!options.read_only) {
+    std::error_code problem;
+    std::filesystem::create_directories(options.directory, problem);
+    if (problem) {
+      return Error{ErrorType::kInternal, fmt::format("cannot create the data directory {}: {}",
+                                                     options.directory.string(), problem.message())};
+    }
+    ASSIGN_OR_RETURN(auto acquired, LockFile::acquire(options.directory));
+    lock.emplace(std::move(acquired));
   }
-  ASSIGN_OR_RETURN(auto lock, LockFile::acquire(options.directory));
   std::unique_ptr<RocksDatabase> database(new RocksDatabase(options, metrics, std::move(probe), std::move(lock)));
   RETURN_IF_ERROR(database->open_rocks());
   RETURN_IF_ERROR(database->check_format());
+  if (options.read_only) return database;
   database->refresh_gauges();
   database->upkeep_ = std::thread([raw = database.get()] { raw->upkeep(); });
   return database;
@@ -82,10 +88,14 @@ Result<std::unique_ptr<RocksDatabase>> RocksDatabase::open(const DatabaseOptions
 Result<void> RocksDatabase::open_rocks() {
   rocksdb::DB* opened = nullptr;
   const auto start = Clock::now();
-  const auto status = rocksdb::DB::Open(rocks_options_.database, options_.directory.string(), rocks_options_.families,
-                                        &handles_, &opened);
-  RETURN_IF_ERROR(to_result(status, fmt::format("open the data in {}", options_.directory.string())));
+  const auto directory = options_.directory.string();
+  const auto status = options_.read_only ? rocksdb::DB::OpenForReadOnly(rocks_options_.database, directory,
+                                                                        rocks_options_.families, &handles_, &opened)
+                                         : rocksdb::DB::Open(rocks_options_.database, directory,
+                                                             rocks_options_.families, &handles_, &opened);
+  RETURN_IF_ERROR(to_result(status, fmt::format("open the data in {}", directory)));
   rocks_.reset(opened);
+  if (options_.read_only) return {};
   spdlog::info("storage: opened {} in {:.0f} ms", options_.directory.string(), seconds_since(start) * 1000);
   return {};
 }
@@ -145,6 +155,17 @@ Result<void> RocksDatabase::read_checkpoint(CopyNumber copy, const std::function
                                             const std::function<Result<void>(StoredPoint&&)>& visit) const {
   rocksdb::ManagedSnapshot moment(rocks_.get());
   return RocksShardStore::scan_at(*this, copy, *moment.snapshot(), begin, visit);
+}
+
+Result<void> RocksDatabase::checkpoint(const std::filesystem::path& directory) const {
+  rocksdb::Checkpoint* made = nullptr;
+  RETURN_IF_ERROR(to_result(rocksdb::Checkpoint::Create(rocks_.get(), &made), "begin a checkpoint"));
+  const std::unique_ptr<rocksdb::Checkpoint> checkpoint(made);
+  const auto status = checkpoint->CreateCheckpoint(directory.string());
+  if (status.IsNoSpace()) {
+    return Error{ErrorType::kStorageFull, fmt::format("the disk is full: no checkpoint in {}", directory.string())};
+  }
+  return to_result(status, fmt::format("make a checkpoint in {}", directory.string()));
 }
 
 Result<void> RocksDatabase::drop_store(CopyNumber copy) {

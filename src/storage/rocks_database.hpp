@@ -39,6 +39,7 @@ class RocksDatabase final : public Database {
   Result<void> write_local(std::span<const LocalWrite> writes) override;
   Result<std::optional<std::string>> get_local(const std::string& key) const override;
   Result<std::vector<std::pair<std::string, std::string>>> list_local(const std::string& prefix) const override;
+  Result<void> checkpoint(const std::filesystem::path& directory) const override;
   std::uint64_t disk_free_bytes() const override { return disk_.free_bytes(); }
   bool storage_full() const override { return disk_.full(); }
   std::chrono::milliseconds longest_write() const override { return writes_.longest(WritesUnderWay::Clock::now()); }
@@ -54,7 +55,8 @@ class RocksDatabase final : public Database {
   Result<void> commit_unsynced(rocksdb::WriteBatch& batch);
 
  private:
-  RocksDatabase(const DatabaseOptions& options, MetricsRegistry& metrics, DiskSpace::Probe probe, LockFile lock);
+  RocksDatabase(const DatabaseOptions& options, MetricsRegistry& metrics, DiskSpace::Probe probe,
+                std::optional<LockFile> lock);
   Result<void> open_rocks();
   Result<void> check_format();
   Result<void> write_batch(rocksdb::WriteBatch& batch, bool sync);
@@ -63,7 +65,7 @@ class RocksDatabase final : public Database {
   void refresh_gauges();
 
   const DatabaseOptions options_;
-  const LockFile lock_;
+  const std::optional<LockFile> lock_;  // none when it only reads
   const DiskSpace disk_;
   const RocksOptions rocks_options_;
   std::unique_ptr<rocksdb::DB> rocks_;

@@ -1,10 +1,13 @@
 #include "rocks_options.hpp"
 
 #include <rocksdb/cache.h>
+#include <rocksdb/env.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/listener.h>
 #include <rocksdb/table.h>
 #include <spdlog/spdlog.h>
+
+#include <cstdarg>
 
 namespace vectorizer::storage {
 namespace {
@@ -18,6 +21,13 @@ class BackgroundErrors final : public rocksdb::EventListener {
     spdlog::error("storage: background work failed, writes stop: {}", status->ToString());
   }
   void OnErrorRecoveryCompleted(rocksdb::Status) override { spdlog::info("storage: recovered, writes work again"); }
+};
+
+/// Without it RocksDB writes a file of its own into a directory that it only reads.
+class NoLog final : public rocksdb::Logger {
+ public:
+  using Logger::Logv;
+  void Logv(const char*, va_list) override {}
 };
 
 rocksdb::DBOptions database_options() {
@@ -89,6 +99,7 @@ RocksOptions::RocksOptions(const DatabaseOptions& options)
   families.emplace_back("points", point_options(cache));
   families.emplace_back("local", local);
   families.emplace_back("operations", operation_options(cache));
+  if (options.read_only) database.info_log = std::make_shared<NoLog>();
 }
 
 }  // namespace vectorizer::storage

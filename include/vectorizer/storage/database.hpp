@@ -21,10 +21,12 @@ using CopyNumber = std::uint32_t;
 
 struct DatabaseOptions {
   std::filesystem::path directory;
-  bool sync_always = true;                              ///< false: the WAL is synced every sync_interval
+  bool sync_always = true;  ///< false: the WAL is synced every sync_interval
   std::chrono::milliseconds sync_interval{1000};
   std::uint64_t block_cache_bytes = 64ULL << 20;
-  std::uint64_t min_free_bytes = 512ULL << 20;          ///< below this (or 5 % of a smaller disk) writes are refused
+  std::uint64_t min_free_bytes = 512ULL << 20;  ///< below this (or 5 % of a smaller disk) writes are refused
+  /// Nothing in the directory changes, and it is not locked: for snapshots. Whatever would write fails.
+  bool read_only = false;
 };
 
 /// A change of local metadata: a record put, or deleted when it has no value.
@@ -58,11 +60,17 @@ class Database {
   virtual Result<std::optional<std::string>> get_local(const std::string& key) const = 0;
   virtual Result<std::vector<std::pair<std::string, std::string>>> list_local(const std::string& prefix) const = 0;
 
+  /// Makes `directory`, which must not exist and be on the same file system, a database of its own with everything that
+  /// is written when this is called: files that never change are hard links.
+  virtual Result<void> checkpoint(const std::filesystem::path& directory) const {
+    return Error{ErrorType::kInternal, "no checkpoint can be made in " + directory.string()};
+  }
+
   /// Bytes free where the data lives, and whether writes are refused for want of space.
   virtual std::uint64_t disk_free_bytes() const = 0;
   virtual bool storage_full() const = 0;
-  /// How long the write that has been under way longest has been waiting for the disk; 0 when none is. A disk that hangs
-  /// gives no errors: this is how it shows.
+  /// How long the write that has been under way longest has been waiting for the disk; 0 when none is. A disk that
+  /// hangs gives no errors: this is how it shows.
   virtual std::chrono::milliseconds longest_write() const { return std::chrono::milliseconds(0); }
 };
 
