@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <rocksdb/db.h>
 #include <rocksdb/table.h>
+#include <rocksdb/utilities/checkpoint.h>
 
 #include <system_error>
 
@@ -70,6 +71,15 @@ class RocksRaftDatabase final : public RaftDatabase {
       if (!more) return {};
     }
     if (!entry->status().ok()) return to_error(entry->status(), "read the Raft store");
+    return {};
+  }
+
+  Result<void> checkpoint(const std::filesystem::path& directory) const override {
+    rocksdb::Checkpoint* made = nullptr;
+    auto status = rocksdb::Checkpoint::Create(rocks_.get(), &made);
+    const std::unique_ptr<rocksdb::Checkpoint> checkpoint(made);
+    if (status.ok()) status = checkpoint->CreateCheckpoint(directory.string());
+    if (!status.ok()) return to_error(status, fmt::format("make a checkpoint in {}", directory.string()));
     return {};
   }
 

@@ -28,6 +28,10 @@ class RaftDatabase {
   /// Visits the keys that begin with `prefix`, in order, until `visit` returns false or fails.
   virtual Result<void> scan(const std::string& prefix,
                             const std::function<Result<bool>(std::string_view, std::string_view)>& visit) const = 0;
+  /// Makes `directory`, which must not exist, a database of its own with everything that is written by now.
+  virtual Result<void> checkpoint(const std::filesystem::path& directory) const {
+    return Error{ErrorType::kInternal, "no checkpoint can be made in " + directory.string()};
+  }
 };
 
 /// Opens or creates it; the tail of the log that was not synced is cut at its last good record.

@@ -43,6 +43,10 @@ class RaftLog final : public RaftMetadataLog {
     return node_->serve(route, stream);
   }
 
+  Result<void> checkpoint(const std::filesystem::path& directory) const override {
+    return node_->checkpoint(directory);
+  }
+
   /// For tests, see RaftNode.
   void crash() { node_->crash(); }
   std::uint64_t messages_held() const { return node_->messages_held(); }

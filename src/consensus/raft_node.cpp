@@ -467,15 +467,25 @@ void RaftNode::finish_barrier(const Result<void>& outcome) {
   for (auto& waiter : std::exchange(barrier_waiters_, {})) waiter.set_value(stopped());
 }
 
-int RaftNode::apply(const raft_buffer& buffer) {
-  const std::string_view bytes(static_cast<const char*>(buffer.base), buffer.len);
+Result<std::string_view> command_of_entry(std::string_view bytes) {
   CommandHeader header;
   if (bytes.size() >= sizeof header) std::memcpy(&header, bytes.data(), sizeof header);
   if (bytes.size() < sizeof header || header.bytes > bytes.size() - sizeof header) {
-    store_->fail({ErrorType::kInternal, "a command in the metadata log is malformed"});
+    return Error{ErrorType::kInternal, "a command in the metadata log is malformed"};
+  }
+  return bytes.substr(sizeof header, header.bytes);
+}
+
+int RaftNode::apply(const raft_buffer& buffer) {
+  const std::string_view bytes(static_cast<const char*>(buffer.base), buffer.len);
+  const auto command = command_of_entry(bytes);
+  if (!command) {
+    store_->fail(command.error());
     return RAFT_MALFORMED;
   }
-  auto applied = machine_.apply(bytes.substr(sizeof header, header.bytes));
+  CommandHeader header;
+  std::memcpy(&header, bytes.data(), sizeof header);
+  auto applied = machine_.apply(*command);
   if (!applied) {
     store_->fail(applied.error());
     return RAFT_MALFORMED;

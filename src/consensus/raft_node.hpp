@@ -36,6 +36,9 @@ class StateMachine {
   virtual Result<void> restore(std::string_view snapshot) = 0;
 };
 
+/// The command in an entry of the log, without what stands in front of it for its proposer.
+Result<std::string_view> command_of_entry(std::string_view bytes);
+
 /// libraft on a thread of its own. Requests may come from any thread; each future is fulfilled in the end, when the
 /// request is committed, refused or given up, so callers set the deadline. Errors are those of RaftMetadataLog.
 class RaftNode {
@@ -66,6 +69,7 @@ class RaftNode {
   RaftStatus status() const;
   std::vector<Member> members() const;
   std::optional<Error> failure() const { return store_->failure(); }
+  Result<void> checkpoint(const std::filesystem::path& directory) const { return store_->checkpoint(directory); }
   Result<void> serve(const peer::StreamRoute& route, peer::ByteStream& stream) {
     return transport_.serve(route, stream);
   }

@@ -36,7 +36,7 @@ struct LoadedLog {
 /// wrote, and holds every call that was reported done. Term and vote are written by the caller, synced.
 ///
 /// Stops for good at the first write that fails: later ones are not tried, and are reported cancelled by `drain`.
-/// All calls but `failure` come from the loop's thread, which `post` leads back to.
+/// All calls but `failure` and `checkpoint` come from the loop's thread, which `post` leads back to.
 class RaftStore {
  public:
   using Post = std::function<void(std::function<void()>)>;
@@ -66,6 +66,9 @@ class RaftStore {
   void drain(std::function<void()> done);
   /// As if the process had died: nothing that is not being written this moment is written any more.
   void abandon();
+
+  /// A copy of everything that is written by now, for a snapshot of the node. Any thread.
+  Result<void> checkpoint(const std::filesystem::path& directory) const { return database_->checkpoint(directory); }
 
   std::optional<Error> failure() const;
   void fail(const Error& error);

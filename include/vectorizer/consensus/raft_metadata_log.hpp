@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "vectorizer/base/metrics.hpp"
+#include "vectorizer/cluster/cluster_metadata.hpp"
 #include "vectorizer/cluster/metadata_log.hpp"
 #include "vectorizer/peer/byte_stream.hpp"
 
@@ -100,6 +101,9 @@ class RaftMetadataLog : public cluster::MetadataLog {
   /// nothing any more, as if the process had ended; only a restart helps.
   virtual std::optional<Error> failure() const = 0;
 
+  /// A copy of its store as it is now in `directory`, which must not exist, for a snapshot of the node.
+  virtual Result<void> checkpoint(const std::filesystem::path& directory) const = 0;
+
   /// Serves a stream that another member opened, on the calling thread, until it ends. A stream that is meant for
   /// another raft id, or that comes too early or late, is refused at once. `stream` is closed on return.
   virtual Result<void> serve(const peer::StreamRoute& route, peer::ByteStream& stream) = 0;
@@ -115,6 +119,16 @@ Result<std::unique_ptr<RaftMetadataLog>> make_raft_metadata_log(const RaftOption
 /// Makes the directory that of the first voter of a new cluster whose metadata is `initial`; once in the life of a
 /// cluster, before the log is opened. Refused if the directory holds anything.
 Result<void> bootstrap_raft(const RaftOptions& options, const cluster::ClusterMetadata& initial);
+
+/// What the store of a member that does not run holds, up to the last entry of its log.
+struct StoredMetadata {
+  /// Of the last entry. Of several members' stores the one with the largest pair holds everything that was committed,
+  /// if one of them does; and perhaps changes whose outcome nobody knew.
+  std::uint64_t term = 0, index = 0;
+  cluster::ClusterMetadata metadata;
+};
+/// Changes nothing that matters to the member. Not while the log is open.
+Result<StoredMetadata> read_stored_metadata(const RaftOptions& options);
 
 /// Whether the directory holds nothing yet, so that this member has never voted. Not while the log is open.
 Result<bool> raft_is_empty(const RaftOptions& options);
