@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <nlohmann/json.hpp>
+
 #include "apply_steps.hpp"
 #include "vectorizer/cluster/placement.hpp"
 
@@ -64,6 +66,10 @@ Result<void> step(ClusterMetadata& next, const AlterCollection& command) {
   const auto active = next.active_nodes().size();
   auto wanted = command.wanted;
   wanted.sharding = with_sharding_defaults(wanted.sharding, active);
+  // Whoever proposed it has looked; but metadata with another name or shards could not be read again.
+  if (const auto allowed = apply_collection_patch(record.config, collection_config_to_json(wanted)); !allowed) {
+    return allowed.error();
+  }
   // What is there already may stay while nodes are away.
   if (wanted.sharding.replication_factor > record.config.sharding.replication_factor) {
     RETURN_IF_ERROR(check_factor(wanted.sharding, active));

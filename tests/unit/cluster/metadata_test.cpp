@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <map>
+#include <vector>
 
 #include "vectorizer/cluster/metadata_command.hpp"
 
@@ -58,6 +59,21 @@ TEST(Metadata, ARefusedCommandSaysWhy) {
   EXPECT_EQ(apply(metadata, AlterCollection{collection("a", 7, 1), collection("a", 1, 1)}).error().type,
             ErrorType::kConflict);
   EXPECT_EQ(apply(metadata, OpenCopy{ShardId(9), 1, 0, NodeId("node-1")}).error().type, ErrorType::kShardUnavailable);
+}
+
+TEST(Metadata, ACollectionKeepsWhatItsDataWasMadeWith) {
+  const auto metadata = *apply(cluster_of(2), CreateCollection{collection("docs", 2, 2), 0});
+  const auto before = metadata.find("docs")->config;
+  auto allowed = before;
+  allowed.hnsw.ef_search = 32;
+  EXPECT_TRUE(apply(metadata, AlterCollection{before, allowed}));
+  std::vector<CollectionConfig> refused(5, before);
+  refused[0].name = "other";
+  refused[1].dimension = 5;
+  refused[2].metric = Metric::kDot;
+  refused[3].sharding.shard_count = 3;
+  refused[4].sharding.virtual_nodes_per_shard = 7;
+  for (const auto& wanted : refused) EXPECT_FALSE(apply(metadata, AlterCollection{before, wanted}));
 }
 
 TEST(Metadata, ACopyOpensOnceAndOnlyAtTheVersionItSaw) {
