@@ -46,9 +46,18 @@ void rename_single_node(cluster::ClusterMetadata& metadata, const NodeId& name) 
   }
 }
 
-/// The metadata of a cluster that has one member, with what that member held before.
-Result<cluster::ClusterMetadata> first_metadata(const MemberState& state, const std::string& cluster_id) {
+/// The metadata of a cluster that has one member, with what that member held before; or of nodes that were restored.
+Result<cluster::ClusterMetadata> first_metadata(const MemberState& state, const std::string& cluster_id,
+                                                const std::vector<Greeting>& greetings) {
   const auto hello = state.hello();
+  if (state.options.restored) {
+    std::vector<peer::Hello> nodes;
+    for (const auto& greeting : greetings) {
+      if (greeting.answer) nodes.push_back(*greeting.answer);
+    }
+    return restored_metadata(state.options.restored->metadata, cluster_id, std::max(1U, state.options.expected_nodes),
+                             hello, nodes);
+  }
   cluster::ClusterMetadata metadata = state.options.initial;
   rename_single_node(metadata, hello.node);
   const std::uint32_t expected = std::max(1U, state.options.expected_nodes);
@@ -215,7 +224,7 @@ void Discovery::form_or_join(const std::vector<ListedServer>& servers, const std
       done = begin_to_join(step.join_cluster_id);
       break;
     case FormingStep::Kind::kForm:
-      done = form(servers);
+      done = form(servers, greetings);
       break;
   }
   if (!done) {
@@ -224,7 +233,13 @@ void Discovery::form_or_join(const std::vector<ListedServer>& servers, const std
   }
 }
 
-Result<void> Discovery::form(const std::vector<ListedServer>& servers) {
+Result<void> Discovery::become_member() {
+  RETURN_IF_ERROR(state_.identity.update([](Identity& changed) { changed.state = IdentityState::kMember; }));
+  if (state_.options.on_member) state_.options.on_member();
+  return {};
+}
+
+Result<void> Discovery::form(const std::vector<ListedServer>& servers, const std::vector<Greeting>& greetings) {
   const auto self = state_.hello();
   RETURN_IF_ERROR(state_.identity.update([&](Identity& identity) {
     if (identity.state == IdentityState::kVirgin || identity.cluster_id.empty()) {
@@ -235,18 +250,19 @@ Result<void> Discovery::form(const std::vector<ListedServer>& servers) {
     identity.claimed_by_endpoint = self.endpoint;
   }));
   const auto identity = state_.identity.current();
-  const peer::ClaimRequest claim{identity.cluster_id, self.servers_hash, self.uuid, self.endpoint};
+  const peer::ClaimRequest claim{identity.cluster_id, self.servers_hash, self.uuid, self.endpoint,
+                                 self.restored ? self.restored->from_cluster : ""};
   for (const auto& server : servers) {
     if (server.endpoint == self.endpoint) continue;
     if (auto promised = state_.peers.membership(server.endpoint)->claim(claim); !promised) {
       return Error{promised.error().type, fmt::format("{}: {}", server.name, promised.error().message)};
     }
   }
-  ASSIGN_OR_RETURN(auto metadata, first_metadata(state_, identity.cluster_id));
+  ASSIGN_OR_RETURN(auto metadata, first_metadata(state_, identity.cluster_id, greetings));
   spdlog::info("forms cluster {} of {} nodes", identity.cluster_id, state_.options.expected_nodes);
   // The order matters: a member without a log is refused at the next start, a log without a member goes on here.
   RETURN_IF_ERROR(open_log_(std::move(metadata)));
-  RETURN_IF_ERROR(state_.identity.update([](Identity& changed) { changed.state = IdentityState::kMember; }));
+  RETURN_IF_ERROR(become_member());
   state_.log.set_waiting_for("forming: the other nodes are joining");
   return {};
 }
@@ -273,8 +289,7 @@ bool Discovery::admitted() const {
 void Discovery::ask_to_be_admitted(const std::vector<Greeting>& greetings) {
   const auto self = state_.identity.current();
   if (self.state == IdentityState::kJoining && admitted()) {
-    if (auto member = state_.identity.update([](Identity& changed) { changed.state = IdentityState::kMember; });
-        !member) {
+    if (auto member = become_member(); !member) {
       spdlog::error("{}", member.error().message);
     } else {
       spdlog::info("is a member of cluster {}", self.cluster_id);

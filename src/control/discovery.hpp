@@ -40,7 +40,8 @@ class Discovery {
   /// Says once that a configured server is a member of another cluster.
   void refuse(const Identity& self, const peer::Hello& stranger, const Greeting& greeting);
   void form_or_join(const std::vector<ListedServer>& servers, const std::vector<Greeting>& greetings);
-  Result<void> form(const std::vector<ListedServer>& servers);
+  Result<void> form(const std::vector<ListedServer>& servers, const std::vector<Greeting>& greetings);
+  Result<void> become_member();
   Result<void> begin_to_join(const std::string& cluster_id);
   void ask_to_be_admitted(const std::vector<Greeting>& greetings);
   bool admitted() const;

@@ -34,6 +34,12 @@ std::optional<FormingStep> step_towards_members(const Hello& self, const std::ve
                                 std::next(clusters.begin())->first));
   }
   const auto& [cluster_id, endpoint] = *clusters.begin();
+  if (self.restored && self.cluster_id != cluster_id) {
+    return wait_for(
+        fmt::format("this node was restored from a backup of cluster {}, and {} belongs to cluster {}: restore that "
+                    "node too, or empty this one's data directory",
+                    self.restored->from_cluster, endpoint, cluster_id));
+  }
   if (self.has_data) {
     return wait_for(
         fmt::format("this node holds collections of its own and cannot join the cluster of {}; export them, "
@@ -61,6 +67,19 @@ std::vector<const Hello*> distinct(const std::vector<Greeting>& greetings) {
   return nodes;
 }
 
+/// One backup in two data directories would be one disk at two places.
+std::optional<FormingStep> wait_for_twins(const std::vector<Greeting>& greetings) {
+  std::map<std::string, const Greeting*> restored;
+  for (const auto& greeting : greetings) {
+    if (!greeting.answer || !greeting.answer->restored) continue;
+    const auto [known, fresh] = restored.emplace(greeting.answer->uuid, &greeting);
+    if (fresh || known->second->answer->raft_id == greeting.answer->raft_id) continue;
+    return wait_for(fmt::format("{} and {} were restored from the backup of one node; each has its own",
+                                known->second->name, greeting.name));
+  }
+  return std::nullopt;
+}
+
 std::optional<FormingStep> wait_for_the_silent(const std::vector<Greeting>& greetings, std::size_t found,
                                                std::size_t expected) {
   std::vector<std::string> silent;
@@ -76,8 +95,37 @@ std::optional<FormingStep> wait_for_the_silent(const std::vector<Greeting>& gree
   return std::nullopt;
 }
 
+/// Of nodes that were restored: the one that knows most of what was decided.
+const Hello* restored_founder(const std::vector<const Hello*>& nodes, std::string& problem) {
+  const Hello* founder = nullptr;
+  const auto rank = [](const Hello& node) { return std::pair(node.restored->raft_term, node.restored->raft_index); };
+  for (const auto* node : nodes) {
+    if (node->has_data) {
+      problem = fmt::format(
+          "'{}' holds collections of its own, and other nodes were restored from a backup: restore "
+          "it too, or empty its data directory",
+          node->node.value());
+      return nullptr;
+    }
+    if (!node->restored) continue;
+    if (founder != nullptr && founder->restored->from_cluster != node->restored->from_cluster) {
+      problem = fmt::format("'{}' was restored from a backup of cluster {}, '{}' from one of {}", founder->node.value(),
+                            founder->restored->from_cluster, node->node.value(), node->restored->from_cluster);
+      return nullptr;
+    }
+    if (founder == nullptr || rank(*node) > rank(*founder) ||
+        (rank(*node) == rank(*founder) && node->uuid < founder->uuid)) {
+      founder = node;
+    }
+  }
+  return founder;
+}
+
 /// The one node that forms the cluster, or why nobody may.
 const Hello* founder_of(const std::vector<const Hello*>& nodes, std::string& problem) {
+  if (std::any_of(nodes.begin(), nodes.end(), [](const Hello* node) { return node->restored.has_value(); })) {
+    return restored_founder(nodes, problem);
+  }
   std::vector<const Hello*> with_data;
   std::copy_if(nodes.begin(), nodes.end(), std::back_inserter(with_data),
                [](const Hello* node) { return node->has_data; });
@@ -93,6 +141,7 @@ const Hello* founder_of(const std::vector<const Hello*>& nodes, std::string& pro
 
 FormingStep next_forming_step(const Hello& self, const std::vector<Greeting>& greetings, std::size_t expected) {
   if (auto step = step_towards_members(self, greetings)) return *step;
+  if (auto step = wait_for_twins(greetings)) return *step;
   const auto nodes = distinct(greetings);
   if (auto step = wait_for_the_silent(greetings, nodes.size(), expected)) return *step;
 
@@ -133,6 +182,10 @@ Result<void> check_claim(const Hello& self, const peer::ClaimRequest& request) {
     return refuse(fmt::format("'{}' has another list of servers than {}", self.node.value(), request.from_endpoint));
   }
   if (self.has_data) return refuse(fmt::format("'{}' holds collections of its own", self.node.value()));
+  if (self.restored && self.restored->from_cluster != request.restores) {
+    return refuse(fmt::format("'{}' was restored from a backup of cluster {}, {} was not", self.node.value(),
+                              self.restored->from_cluster, request.from_endpoint));
+  }
   if (self.state == IdentityState::kVirgin) return {};
   if (self.state == IdentityState::kClaimed && claimed_by(self, request.from_uuid, request.from_endpoint)) return {};
   return refuse(fmt::format("'{}' has promised itself to another cluster ({})", self.node.value(), self.cluster_id));

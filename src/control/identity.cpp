@@ -17,6 +17,7 @@ namespace vectorizer::control {
 namespace {
 
 constexpr int kFormat = 1;
+constexpr auto kIdentityFile = "identity";
 constexpr std::size_t kMaxBytes = 64 << 10;
 
 using peer::IdentityState;
@@ -110,18 +111,30 @@ std::string_view identity_state_name(IdentityState state) {
   return "?";
 }
 
-Result<std::unique_ptr<IdentityFile>> IdentityFile::open(const std::filesystem::path& data_dir, const NodeId& node,
-                                                         bool raft_store_exists) {
-  const auto path = data_dir / "identity";
-  std::optional<Identity> found;
+Result<std::optional<Identity>> read_identity(const std::filesystem::path& data_dir) {
+  const auto path = data_dir / kIdentityFile;
   std::error_code problem;
-  if (std::filesystem::exists(path, problem)) {
-    ASSIGN_OR_RETURN(const auto text, read_small_file(path, kMaxBytes));
-    found = decode(text);
-    if (!found) return damaged(path, "it cannot be read");
-  } else if (problem) {
+  if (!std::filesystem::exists(path, problem)) {
+    if (!problem) return std::optional<Identity>();
     return Error{ErrorType::kInternal, fmt::format("'{}': {}", path.string(), problem.message())};
   }
+  ASSIGN_OR_RETURN(const auto text, read_small_file(path, kMaxBytes));
+  auto found = decode(text);
+  if (!found) return damaged(path, "it cannot be read");
+  return found;
+}
+
+Result<void> renew_identity(const std::filesystem::path& data_dir, const Identity& before) {
+  auto renewed = new_identity();
+  renewed.uuid = before.uuid;
+  renewed.node = before.node;
+  return replace_file(data_dir / kIdentityFile, encode(renewed));
+}
+
+Result<std::unique_ptr<IdentityFile>> IdentityFile::open(const std::filesystem::path& data_dir, const NodeId& node,
+                                                         bool raft_store_exists) {
+  const auto path = data_dir / kIdentityFile;
+  ASSIGN_OR_RETURN(auto found, read_identity(data_dir));
   RETURN_IF_ERROR(check_raft_store(path, found, raft_store_exists));
   std::unique_ptr<IdentityFile> file(new IdentityFile(path, found ? std::move(*found) : new_identity()));
   RETURN_IF_ERROR(file->update([&](Identity& identity) {

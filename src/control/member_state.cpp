@@ -33,6 +33,8 @@ peer::Hello MemberState::hello() const {
   hello.rest_port = options.rest_port;
   hello.version = options.version;
   hello.uptime_seconds = std::chrono::duration<double>(boot_now() - started).count();
+  const bool alone = self.state == peer::IdentityState::kVirgin || self.state == peer::IdentityState::kClaimed;
+  if (options.restored && alone) hello.restored = options.restored->data;
   if (const auto raft = log.raft()) {
     if (const auto id = raft->leader_raft_id(); id != 0) hello.leader_endpoint = book.endpoint_of(id).value_or("");
   }

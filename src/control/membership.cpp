@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <filesystem>
+#include <system_error>
 
 #include "discovery.hpp"
 #include "member_state.hpp"
@@ -41,6 +43,7 @@ class MembershipImpl final : public Membership {
 
   cluster::MetadataLog& metadata() override { return state_.log; }
   Result<void> start(LocalHooks local) override;
+  Result<void> save(const std::filesystem::path& directory) const override;
   void hand_over() override;
   void stop() override;
   bool lease_valid() const override { return state_.lease.valid(); }
@@ -123,6 +126,17 @@ Result<void> MembershipImpl::check_not_put_back() {
   own.raft_index = raft.index;
   own.copies = local_.positions();
   return rollback_.check(std::move(own), discovery_.known_servers());
+}
+
+Result<void> MembershipImpl::save(const std::filesystem::path& directory) const {
+  std::error_code problem;
+  std::filesystem::copy_file(state_.identity.path(), directory / state_.identity.path().filename(), problem);
+  const auto raft = state_.log.raft();
+  if (!problem && raft != nullptr) std::filesystem::create_directories(directory / "raft", problem);
+  if (problem) {
+    return Error{ErrorType::kInternal, fmt::format("cannot write to '{}': {}", directory.string(), problem.message())};
+  }
+  return raft == nullptr ? Result<void>() : raft->checkpoint(directory / "raft" / "store");
 }
 
 void MembershipImpl::hand_over() {

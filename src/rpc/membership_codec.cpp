@@ -54,6 +54,31 @@ std::optional<State> decode_state(wire::HelloMessage::State state) {
   }
 }
 
+void encode_copy(const peer::CopyStatus& copy, wire::CopyStatus& to) {
+  to.set_shard(copy.shard.value());
+  to.set_copy(copy.copy);
+  to.set_term(copy.term);
+  to.set_last_sequence(copy.last.sequence);
+  to.set_last_term(copy.last.term);
+  to.set_applied(copy.applied);
+  to.set_failed(copy.failed);
+  to.set_serving(copy.serving);
+  to.set_leading(copy.leading);
+}
+
+peer::CopyStatus decode_copy(const wire::CopyStatus& copy) {
+  peer::CopyStatus to;
+  to.shard = ShardId(copy.shard());
+  to.copy = copy.copy();
+  to.term = copy.term();
+  to.last = {copy.last_sequence(), copy.last_term()};
+  to.applied = copy.applied();
+  to.failed = copy.failed();
+  to.serving = copy.serving();
+  to.leading = copy.leading();
+  return to;
+}
+
 }  // namespace
 
 void encode_hello(const peer::Hello& hello, wire::HelloMessage& out) {
@@ -77,6 +102,13 @@ void encode_hello(const peer::Hello& hello, wire::HelloMessage& out) {
   out.set_uptime_seconds(hello.uptime_seconds);
   out.set_metadata_epoch(hello.metadata_epoch);
   out.set_metadata_digest(hello.metadata_digest);
+  if (!hello.restored) return;
+  wire::RestoredData& restored = *out.mutable_restored();
+  restored.set_from_cluster(hello.restored->from_cluster);
+  restored.set_raft_term(hello.restored->raft_term);
+  restored.set_raft_index(hello.restored->raft_index);
+  restored.set_metadata_epoch(hello.restored->metadata_epoch);
+  for (const auto& copy : hello.restored->copies) encode_copy(copy, *restored.add_copies());
 }
 
 Result<peer::Hello> decode_hello(const wire::HelloMessage& in) {
@@ -84,7 +116,8 @@ Result<peer::Hello> decode_hello(const wire::HelloMessage& in) {
   if (!state) return Error{ErrorType::kInternal, "a hello with a state of no known kind: another version?"};
   if (in.rest_port() > UINT16_MAX) return Error{ErrorType::kInternal, "a hello with a port that cannot be"};
   for (const auto* name : {&in.node(), &in.uuid(), &in.endpoint(), &in.cluster_id(), &in.claimed_by(),
-                           &in.claimed_by_endpoint(), &in.version(), &in.leader_endpoint(), &in.metadata_digest()}) {
+                           &in.claimed_by_endpoint(), &in.version(), &in.leader_endpoint(), &in.metadata_digest(),
+                           &in.restored().from_cluster()}) {
     if (!is_name(*name)) return Error{ErrorType::kInternal, "a hello with a name that cannot be"};
   }
   peer::Hello out;
@@ -108,6 +141,11 @@ Result<peer::Hello> decode_hello(const wire::HelloMessage& in) {
   out.uptime_seconds = in.uptime_seconds();
   out.metadata_epoch = in.metadata_epoch();
   out.metadata_digest = in.metadata_digest();
+  if (!in.has_restored()) return out;
+  const auto& restored = in.restored();
+  out.restored = peer::RestoredData{
+      restored.from_cluster(), restored.raft_term(), restored.raft_index(), restored.metadata_epoch(), {}};
+  for (const auto& copy : restored.copies()) out.restored->copies.push_back(decode_copy(copy));
   return out;
 }
 
@@ -116,13 +154,14 @@ void encode_claim(const peer::ClaimRequest& claim, wire::ClaimRequest& out) {
   out.set_servers_hash(claim.servers_hash);
   out.set_from_uuid(claim.from_uuid);
   out.set_from_endpoint(claim.from_endpoint);
+  out.set_restores(claim.restores);
 }
 
 Result<peer::ClaimRequest> decode_claim(const wire::ClaimRequest& in) {
-  for (const auto* name : {&in.cluster_id(), &in.from_uuid(), &in.from_endpoint()}) {
+  for (const auto* name : {&in.cluster_id(), &in.from_uuid(), &in.from_endpoint(), &in.restores()}) {
     if (!is_name(*name)) return Error{ErrorType::kInternal, "a claim with a name that cannot be"};
   }
-  return peer::ClaimRequest{in.cluster_id(), in.servers_hash(), in.from_uuid(), in.from_endpoint()};
+  return peer::ClaimRequest{in.cluster_id(), in.servers_hash(), in.from_uuid(), in.from_endpoint(), in.restores()};
 }
 
 namespace {
@@ -172,16 +211,7 @@ void encode_beat(const peer::Beat& beat, wire::Beat& out) {
   out.set_boot_nonce(beat.boot_nonce);
   out.set_stalled(beat.stalled);
   for (const auto& copy : beat.copies) {
-    wire::CopyStatus& to = *out.add_copies();
-    to.set_shard(copy.shard.value());
-    to.set_copy(copy.copy);
-    to.set_term(copy.term);
-    to.set_last_sequence(copy.last.sequence);
-    to.set_last_term(copy.last.term);
-    to.set_applied(copy.applied);
-    to.set_failed(copy.failed);
-    to.set_serving(copy.serving);
-    to.set_leading(copy.leading);
+    encode_copy(copy, *out.add_copies());
   }
   for (const auto& node : beat.unreachable) out.add_unreachable(node.value());
   out.set_servers_hash(beat.servers_hash);
@@ -194,15 +224,7 @@ peer::Beat decode_beat(const wire::Beat& in) {
   out.boot_nonce = in.boot_nonce();
   out.stalled = in.stalled();
   for (const auto& copy : in.copies()) {
-    peer::CopyStatus& to = out.copies.emplace_back();
-    to.shard = ShardId(copy.shard());
-    to.copy = copy.copy();
-    to.term = copy.term();
-    to.last = {copy.last_sequence(), copy.last_term()};
-    to.applied = copy.applied();
-    to.failed = copy.failed();
-    to.serving = copy.serving();
-    to.leading = copy.leading();
+    out.copies.push_back(decode_copy(copy));
   }
   for (const auto& node : in.unreachable()) out.unreachable.emplace_back(node);
   out.servers_hash = in.servers_hash();

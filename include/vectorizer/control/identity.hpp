@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -58,6 +59,12 @@ class IdentityFile {
   mutable std::mutex mutex_;
   Identity identity_;  // guarded by mutex_
 };
+
+/// What the file says; nothing when there is none.
+Result<std::optional<Identity>> read_identity(const std::filesystem::path& data_dir);
+/// A data directory that was restored: its disk keeps its uuid, under which its copies are known, and is a newcomer
+/// otherwise, with another raft id. Whoever remembers it remembers somebody else.
+Result<void> renew_identity(const std::filesystem::path& data_dir, const Identity& before);
 
 std::string_view identity_state_name(peer::IdentityState state);
 

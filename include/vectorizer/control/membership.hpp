@@ -14,6 +14,7 @@
 #include "vectorizer/base/metrics.hpp"
 #include "vectorizer/cluster/metadata_log.hpp"
 #include "vectorizer/control/identity.hpp"
+#include "vectorizer/control/restoring.hpp"
 #include "vectorizer/control/server_list.hpp"
 #include "vectorizer/peer/byte_stream.hpp"
 #include "vectorizer/peer/membership_peer.hpp"
@@ -36,6 +37,9 @@ struct MembershipOptions {
   std::filesystem::path raft_directory;
   /// What a single node has decided so far; its collections make this node the first of the cluster.
   cluster::ClusterMetadata initial;
+  /// This node was restored from a backup; `on_member` is called when it belongs to a cluster again.
+  std::optional<RestoredNode> restored;
+  std::function<void()> on_member;
   /// Something that only a restart, or an operator, can mend: the process must end and say why.
   std::function<void(const Error&)> on_fatal;
   /// The disk hangs for so long that only the end of the process frees what others wait for.
@@ -72,6 +76,8 @@ class Membership : public peer::MembershipPeer {
   virtual cluster::MetadataLog& metadata() = 0;
   /// Begins to look for the others. @param local called from threads of this class until stop()
   virtual Result<void> start(LocalHooks local) = 0;
+  /// Writes what a snapshot of this node needs beside its data into `directory`: the identity and the Raft log.
+  virtual Result<void> save(const std::filesystem::path& directory) const = 0;
   /// Before a planned stop: if this node leads the metadata, another one does afterwards.
   virtual void hand_over() = 0;
   /// Ends all threads, the Raft log included. No call of another node may be running. Idempotent.

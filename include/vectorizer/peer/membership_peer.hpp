@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,27 @@ namespace vectorizer::peer {
 ///   kVirgin ──> kClaimed(cluster, by) ──> kMember
 ///      └──────> kJoining(cluster) ─────────^   └──> kRemoved
 enum class IdentityState : std::uint8_t { kVirgin, kClaimed, kJoining, kMember, kRemoved };
+
+/// How far one copy is, as its node says.
+struct CopyStatus {
+  ShardId shard;
+  std::uint64_t copy = 0;
+  std::uint64_t term = 0;  ///< the largest that it has seen
+  LogPosition last;
+  std::uint64_t applied = 0;
+  bool failed = false;   ///< lost, damaged, or not to be opened
+  bool serving = false;  ///< open for reads
+  bool leading = false;  ///< it has taken up the role of primary at `term`
+};
+
+/// What a node that was restored from a backup brings into the cluster that restored nodes form.
+struct RestoredData {
+  std::string from_cluster;  ///< that the backup was made of: only nodes of one cluster are restored together
+  /// The end of the metadata's log in the backup: the largest holds what was decided.
+  std::uint64_t raft_term = 0, raft_index = 0;
+  std::uint64_t metadata_epoch = 0;
+  std::vector<CopyStatus> copies;
+};
 
 /// Who a process is, asked before it belongs to a cluster.
 struct Hello {
@@ -41,6 +63,7 @@ struct Hello {
   /// What it holds of the metadata, for callers of its own cluster; the digest is empty for others.
   std::uint64_t metadata_epoch = 0;
   std::string metadata_digest;
+  std::optional<RestoredData> restored;  ///< until it belongs to a cluster
 };
 
 /// How far a copy is, durably: the largest term that it has seen, and a sequence that is never cut again.
@@ -69,18 +92,7 @@ struct ClaimRequest {
   std::uint64_t servers_hash = 0;
   std::string from_uuid;
   std::string from_endpoint;
-};
-
-/// One copy in a beat.
-struct CopyStatus {
-  ShardId shard;
-  std::uint64_t copy = 0;
-  std::uint64_t term = 0;  ///< the largest that it has seen
-  LogPosition last;
-  std::uint64_t applied = 0;
-  bool failed = false;   ///< lost, damaged, or not to be opened
-  bool serving = false;  ///< open for reads
-  bool leading = false;  ///< it has taken up the role of primary at `term`
+  std::string restores;  ///< cluster that the founder was restored from; empty if it was not
 };
 
 /// Sent to the leader of the metadata; an answer renews the lease of the sender.
