@@ -46,18 +46,24 @@ Result<LocalCopy> parse_copy(std::string_view key, std::string_view text) {
 
 }  // namespace
 
+Result<std::map<ShardId, LocalCopy>> CopyRegistry::read(const storage::Database& database) {
+  std::map<ShardId, LocalCopy> copies;
+  ASSIGN_OR_RETURN(const auto records, database.list_local(std::string(kPrefix)));
+  for (const auto& [key, value] : records) {
+    ASSIGN_OR_RETURN(const auto shard, parse<std::uint64_t>(key, std::string_view(key).substr(kPrefix.size())));
+    ASSIGN_OR_RETURN(const auto copy, parse_copy(key, value));
+    copies.emplace(ShardId(shard), copy);
+  }
+  return copies;
+}
+
 Result<CopyRegistry> CopyRegistry::load(storage::Database& database) {
   CopyRegistry registry(database);
   ASSIGN_OR_RETURN(const auto next, database.get_local(kNext));
   if (next) {
     ASSIGN_OR_RETURN(registry.next_, parse<storage::CopyNumber>(kNext, *next));
   }
-  ASSIGN_OR_RETURN(const auto records, database.list_local(std::string(kPrefix)));
-  for (const auto& [key, value] : records) {
-    ASSIGN_OR_RETURN(const auto shard, parse<std::uint64_t>(key, std::string_view(key).substr(kPrefix.size())));
-    ASSIGN_OR_RETURN(const auto copy, parse_copy(key, value));
-    registry.copies_.emplace(ShardId(shard), copy);
-  }
+  ASSIGN_OR_RETURN(registry.copies_, read(database));
   ASSIGN_OR_RETURN(const auto drops, database.list_local(std::string(kDropPrefix)));
   for (const auto& [key, value] : drops) {
     ASSIGN_OR_RETURN(const auto number,

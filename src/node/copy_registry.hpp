@@ -26,6 +26,9 @@ class CopyRegistry {
   /// Also ends the drops that a crash has interrupted.
   static Result<CopyRegistry> load(storage::Database& database);
 
+  /// The records alone: of a database that is only read, or has no registry yet.
+  static Result<std::map<ShardId, LocalCopy>> read(const storage::Database& database);
+
   const std::map<ShardId, LocalCopy>& copies() const { return copies_; }
   /// A number that nothing has been written under.
   Result<storage::CopyNumber> allocate();

@@ -17,6 +17,7 @@
 #include "copy_registry.hpp"
 #include "hosted_copy.hpp"
 #include "maintenance.hpp"
+#include "node_snapshots.hpp"
 #include "vectorizer/base/lane.hpp"
 #include "vectorizer/base/log.hpp"
 #include "vectorizer/base/published.hpp"
@@ -76,6 +77,7 @@ class LocalNodeImpl final : public LocalNode {
         copies_(std::make_shared<const HostedCopies>()),
         shards_(std::make_shared<const Maintenance::Shards>()),
         write_lane_("shard-write", options_.write_threads, kWriteQueue),
+        snapshots_(snapshot_options(options_), database_, metadata_, reconcile_mutex_),
         maintenance_(options_.index_threads, [this] { return shards_.get(); }) {}
 
   ~LocalNodeImpl() override { stop(); }
@@ -108,6 +110,9 @@ class LocalNodeImpl final : public LocalNode {
   }
   Result<std::vector<peer::ShardReport>> report(std::span<const ShardId> shards) override;
   Result<peer::ShardDigest> digest(const ShardId& shard) override;
+  Result<std::vector<peer::SnapshotInfo>> snapshot(const peer::SnapshotOrder& order) override {
+    return snapshots_.handle(order);
+  }
 
   void replicate(peer::ReplicateRequest request, OnReply on_reply) override;
   Result<void> fetch_checkpoint(const ShardId& shard, std::uint64_t term, peer::CheckpointSink& sink) override;
@@ -199,6 +204,7 @@ class LocalNodeImpl final : public LocalNode {
   Published<Maintenance::Shards> shards_;
   Lane write_lane_;
   CheckpointFetches fetches_;
+  NodeSnapshots snapshots_;
   Maintenance maintenance_;
 };
 
@@ -542,6 +548,7 @@ bool LocalNodeImpl::hand_over_one(const ShardId& shard, const HostedCopy& hosted
 
 void LocalNodeImpl::stop() {
   fetches_.stop();
+  snapshots_.stop();
   maintenance_.stop();
   const auto copies = copies_.get();
   for (const auto& [id, hosted] : *copies) opener_.close(*hosted);

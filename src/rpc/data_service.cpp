@@ -4,6 +4,7 @@
 
 #include "data_codec.hpp"
 #include "filter_codec.hpp"
+#include "snapshot_codec.hpp"
 
 namespace vectorizer::rpc {
 namespace {
@@ -139,6 +140,18 @@ grpc::ServerUnaryReactor* DataServiceImpl::Digest(grpc::CallbackServerContext* c
                   out.set_points(digest.points);
                   out.set_high(digest.high);
                   out.set_low(digest.low);
+                });
+                return {};
+              });
+}
+
+grpc::ServerUnaryReactor* DataServiceImpl::Snapshot(grpc::CallbackServerContext* context,
+                                                    const wire::SnapshotRequest* request, wire::SnapshotReply* reply) {
+  return read(Method::kSnapshot, context, request, reply,
+              [](peer::Peer& peer, const wire::SnapshotRequest& in, wire::SnapshotReply& out) -> Result<void> {
+                ASSIGN_OR_RETURN(const auto order, decode_snapshot_order(in));
+                encode_result(peer.snapshot(order), out, [&out](const std::vector<peer::SnapshotInfo>& snapshots) {
+                  for (const auto& snapshot : snapshots) encode_snapshot(snapshot, *out.add_snapshots());
                 });
                 return {};
               });

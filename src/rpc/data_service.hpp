@@ -27,6 +27,8 @@ class DataServiceImpl final : public wire::DataService::CallbackService {
                                    wire::ReportReply* reply) override;
   grpc::ServerUnaryReactor* Digest(grpc::CallbackServerContext* context, const wire::DigestRequest* request,
                                    wire::DigestReply* reply) override;
+  grpc::ServerUnaryReactor* Snapshot(grpc::CallbackServerContext* context, const wire::SnapshotRequest* request,
+                                     wire::SnapshotReply* reply) override;
 
  private:
   template <typename Request, typename Reply, typename Handle>

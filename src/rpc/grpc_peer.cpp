@@ -1,6 +1,7 @@
 #include "grpc_peer.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <map>
 #include <utility>
 
@@ -8,11 +9,15 @@
 #include "data_codec.hpp"
 #include "error_codec.hpp"
 #include "filter_codec.hpp"
+#include "snapshot_codec.hpp"
 
 namespace vectorizer::rpc {
 namespace {
 
 using Stub = wire::DataService::Stub;
+
+/// A snapshot begins with what is in memory going to the disk.
+constexpr std::chrono::seconds kSnapshotTime{60};
 
 /// The replies in the order of `shards`; one that is missing is an error in its place.
 template <typename Reply>
@@ -165,6 +170,20 @@ Result<peer::ShardDigest> GrpcPeer::digest(const ShardId& shard) {
   RETURN_IF_ERROR(ask(Method::kDigest, &Stub::Digest, request, reply, deadline()));
   if (reply.has_error()) return decode_error(reply.error());
   return peer::ShardDigest{reply.sequence(), reply.points(), reply.high(), reply.low()};
+}
+
+Result<std::vector<peer::SnapshotInfo>> GrpcPeer::snapshot(const peer::SnapshotOrder& order) {
+  wire::SnapshotRequest request;
+  encode_snapshot_order(order, request);
+  wire::SnapshotReply reply;
+  const auto until = order.kind == peer::SnapshotOrder::Kind::kList ? deadline() : Clock::now() + kSnapshotTime;
+  RETURN_IF_ERROR(ask(Method::kSnapshot, &Stub::Snapshot, request, reply, until));
+  if (reply.has_error()) return decode_error(reply.error());
+  std::vector<peer::SnapshotInfo> out;
+  for (const auto& snapshot : reply.snapshots()) {
+    ASSIGN_OR_RETURN(out.emplace_back(), decode_snapshot(snapshot));
+  }
+  return out;
 }
 
 }  // namespace vectorizer::rpc

@@ -17,6 +17,7 @@ enum class Method : std::uint8_t {
   kMatching,
   kReport,
   kDigest,
+  kSnapshot,
   kReplicate,
   kFetchCheckpoint,
   kHello,
@@ -29,7 +30,7 @@ enum class Method : std::uint8_t {
   kBarrier,
   kRaftStream,
 };
-inline constexpr std::size_t kMethods = 19;
+inline constexpr std::size_t kMethods = 20;
 
 struct MethodRules {
   std::string_view name;   ///< as metrics and errors show it, and as proofs of the secret cover it
@@ -47,6 +48,7 @@ inline constexpr std::array<MethodRules, kMethods> kMethodRules{{
     {"matching", true, false, false},
     {"report", true, false, false},
     {"digest", false, false, false},
+    {"snapshot", false, true, false},
     {"replicate", false, true, false},
     {"fetch_checkpoint", false, false, false},
     {"hello", true, false, true},

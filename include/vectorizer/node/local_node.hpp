@@ -35,6 +35,10 @@ struct LocalNodeOptions {
   std::uint32_t graph_threshold = 2000;
   std::uint32_t tail_limit = 200000;
   double compaction_threshold = 0.2;
+  std::filesystem::path snapshot_dir;  ///< on the file system of data_dir; empty: <data_dir>/snapshots
+  std::string version;                 ///< of the program, for the manifests of snapshots
+  /// Writes what a node of a cluster keeps beside its database into a snapshot.
+  std::function<Result<void>(const std::filesystem::path&)> save_membership;
   std::optional<Replication> replication;  ///< nothing on a single node: it writes its points at once, without a log
 };
 

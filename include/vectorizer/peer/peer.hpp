@@ -10,6 +10,7 @@
 #include "vectorizer/model/collection_config.hpp"
 #include "vectorizer/model/requests.hpp"
 #include "vectorizer/model/shard_stats.hpp"
+#include "vectorizer/peer/snapshots.hpp"
 
 namespace vectorizer::peer {
 
@@ -85,6 +86,10 @@ class Peer {
   /// Of the content of a copy, whatever its role: reads it whole, from disk.
   virtual Result<ShardDigest> digest(const ShardId& shard) {
     return Error{ErrorType::kShardUnavailable, "Shard not found or not assigned"}.with("shard_id", shard.value());
+  }
+  /// All of its snapshots after the order; of kCreate, kVerify and kRemove the one that is meant, if it is still there.
+  virtual Result<std::vector<SnapshotInfo>> snapshot(const SnapshotOrder&) {
+    return Error{ErrorType::kInternal, "this node makes no snapshots"};
   }
 };
 
