@@ -13,7 +13,10 @@
 #include "vectorizer/app/version.hpp"
 #include "vectorizer/consensus/raft_metadata_log.hpp"
 #include "vectorizer/consensus/single_node_metadata_log.hpp"
+#include "vectorizer/control/restoring.hpp"
 #include "vectorizer/control/server_list.hpp"
+#include "vectorizer/node/stored_copies.hpp"
+#include "vectorizer/storage/snapshot.hpp"
 
 namespace vectorizer::app {
 namespace {
@@ -104,11 +107,12 @@ Result<void> ClusterMember::build(storage::Database& database) {
   ASSIGN_OR_RETURN(secret_, read_secret(cluster));
   for (const auto& warning : warnings()) spdlog::warn("{}", warning);
   auto options = membership_options(settings_);
+  RETURN_IF_ERROR(begin_restore(options, database));
   std::error_code ignored;
   const bool raft_directory = std::filesystem::exists(options.raft_directory, ignored);
   ASSIGN_OR_RETURN(identity_, control::IdentityFile::open(settings_.storage.data_dir, options.self, raft_directory));
   const auto state = identity_->current().state;
-  if (state == peer::IdentityState::kVirgin || state == peer::IdentityState::kClaimed) {
+  if (!options.restored && (state == peer::IdentityState::kVirgin || state == peer::IdentityState::kClaimed)) {
     ASSIGN_OR_RETURN(options.initial, consensus::read_single_node_metadata(database));
   }
 
@@ -125,6 +129,28 @@ Result<void> ClusterMember::build(storage::Database& database) {
                                    grpc_->set_endpoint(node, endpoint, raft_id);
                                });
   directory_ = std::make_unique<ClusterPeers>(NodeId(cluster.node_id), *grpc_);
+  return {};
+}
+
+/// A node that was restored from a backup says what it holds until it belongs to a cluster again.
+Result<void> ClusterMember::begin_restore(control::MembershipOptions& options, storage::Database& database) {
+  const std::filesystem::path data_dir = settings_.storage.data_dir;
+  ASSIGN_OR_RETURN(options.restored, control::begin_restore(data_dir, options.self));
+  if (!options.restored) return {};
+  ASSIGN_OR_RETURN(const auto copies, node::stored_copies(database));
+  for (const auto& copy : copies) {
+    peer::CopyStatus status;
+    status.shard = copy.shard;
+    status.copy = copy.copy;
+    status.term = copy.term;
+    status.last = copy.last;
+    status.applied = copy.applied;
+    options.restored->data.copies.push_back(status);
+  }
+  options.on_member = [data_dir] {
+    // If this fails, the next start sees that it is over.
+    if (auto removed = storage::remove_restore_marker(data_dir); !removed) spdlog::warn("{}", removed.error().message);
+  };
   return {};
 }
 

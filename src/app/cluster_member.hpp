@@ -51,6 +51,7 @@ class ClusterMember {
  private:
   ClusterMember(const config::Settings& settings, MetricsRegistry& metrics) : settings_(settings), metrics_(metrics) {}
   Result<void> build(storage::Database& database);
+  Result<void> begin_restore(control::MembershipOptions& options, storage::Database& database);
   rpc::Identity identity() const;
 
   const config::Settings settings_;

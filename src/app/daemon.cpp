@@ -9,6 +9,7 @@
 #include "vectorizer/app/version.hpp"
 #include "vectorizer/base/log.hpp"
 #include "vectorizer/consensus/single_node_metadata_log.hpp"
+#include "vectorizer/storage/snapshot.hpp"
 
 namespace vectorizer::app {
 namespace {
@@ -73,13 +74,29 @@ node::LocalNodeOptions Daemon::node_options() {
   node.graph_threshold = settings_.index.graph_threshold;
   node.tail_limit = settings_.index.tail_limit;
   node.compaction_threshold = settings_.index.compaction_threshold;
-  if (member_) node.replication = member_->replication();
+  node.snapshot_dir = settings_.snapshots.directory;
+  node.version = version();
+  if (member_) {
+    node.replication = member_->replication();
+    node.save_membership = [this](const std::filesystem::path& place) { return member_->membership().save(place); };
+  }
   return node;
+}
+
+coordinator::SnapshotAdminOptions Daemon::snapshot_options() const {
+  coordinator::SnapshotAdminOptions options;
+  options.self = NodeId(settings_.cluster.node_id);
+  if (!member_) options.call_threads = 0;
+  options.wait = std::chrono::milliseconds(settings_.server.write_timeout_ms);
+  options.interval = std::chrono::seconds(settings_.snapshots.interval_s);
+  options.keep = settings_.snapshots.keep;
+  return options;
 }
 
 Result<void> Daemon::open() {
   const std::filesystem::path data_dir = settings_.storage.data_dir;
   RETURN_IF_ERROR(make_directory(data_dir));
+  ASSIGN_OR_RETURN(const bool restored, storage::check_restored(data_dir));
 
   storage::DatabaseOptions database;
   database.directory = data_dir / "db";
@@ -89,6 +106,7 @@ Result<void> Daemon::open() {
   database.min_free_bytes = settings_.storage.min_free_bytes;
   ASSIGN_OR_RETURN(database_, storage::open_database(database, metrics_));
   RETURN_IF_ERROR(open_metadata());
+  if (restored && !member_) RETURN_IF_ERROR(storage::remove_restore_marker(data_dir));
 
   const NodeId self(settings_.cluster.node_id);
   node_ = node::make_local_node(node_options(), *database_, *metadata_, metrics_);
@@ -119,11 +137,12 @@ Result<void> Daemon::open() {
   }
   collections_ = coordinator::make_collection_admin(admin, *metadata_, peers);
   cluster_ = coordinator::make_cluster_view(std::move(view), *metadata_, peers);
+  snapshots_ = coordinator::make_snapshot_admin(snapshot_options(), *metadata_, peers);
   node_metrics_ = std::make_unique<NodeMetrics>(metrics_, *cluster_, *database_);
   if (member_) cluster_metrics_ = std::make_unique<ClusterMetrics>(metrics_, *metadata_, member_->membership());
 
   ASSIGN_OR_RETURN(server_, rest::start_server({settings_.server, settings_.limits, *collections_, *data_, *cluster_,
-                                                metrics_, [this] { refresh_metrics(); },
+                                                *snapshots_, metrics_, [this] { refresh_metrics(); },
                                                 [this] { return database_->disk_free_bytes(); }, version(), commit()}));
   spdlog::info("vectorizer {} ({}) serves http://{}:{} from {}", version(), commit(), settings_.server.host,
                server_->port(), std::filesystem::absolute(data_dir).string());
@@ -148,6 +167,7 @@ std::vector<std::string> Daemon::problems() const {
 bool Daemon::stop() {
   if (draining_.exchange(true)) return true;
   if (server_ && !server_->stop()) return false;
+  if (snapshots_) snapshots_->stop();
   if (member_) {
     node_->hand_over(kHandOverTime);
     member_->membership().hand_over();

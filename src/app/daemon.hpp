@@ -12,6 +12,7 @@
 #include "vectorizer/cluster/metadata_log.hpp"
 #include "vectorizer/config/settings.hpp"
 #include "vectorizer/coordinator/coordinator.hpp"
+#include "vectorizer/coordinator/snapshot_admin.hpp"
 #include "vectorizer/node/local_node.hpp"
 #include "vectorizer/peer/peer.hpp"
 #include "vectorizer/rest/server.hpp"
@@ -40,6 +41,7 @@ class Daemon {
   Result<void> open();
   Result<void> open_metadata();
   node::LocalNodeOptions node_options();
+  coordinator::SnapshotAdminOptions snapshot_options() const;
   std::vector<std::string> problems() const;
   void refresh_metrics();
 
@@ -55,6 +57,7 @@ class Daemon {
   std::unique_ptr<coordinator::DataPlane> data_;
   std::unique_ptr<coordinator::CollectionAdmin> collections_;
   std::unique_ptr<coordinator::ClusterView> cluster_;
+  std::unique_ptr<coordinator::SnapshotAdmin> snapshots_;
   std::unique_ptr<NodeMetrics> node_metrics_;
   std::unique_ptr<ClusterMetrics> cluster_metrics_;  // null on a single node
   std::unique_ptr<rest::Server> server_;

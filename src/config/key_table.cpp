@@ -69,6 +69,13 @@ const std::array kSettings{
     number(SETTING(storage, min_free_bytes), "bytes", 0, 1024 * kTerabyte,
            "Free disk space below which writes are refused, or 5 % of the disk where that is less"),
 
+    text(SETTING(snapshots, directory), TextRule::kOptional,
+         "Directory of the snapshots, on the file system of the data; empty: snapshots in the data directory"),
+    number(SETTING(snapshots, interval_s), "s", 0, 31'536'000,
+           "Between two snapshots of the whole cluster that are made by themselves; 0: none is"),
+    number(SETTING(snapshots, keep), "snapshots", 1, 1000,
+           "Snapshots made by themselves that are kept; the oldest goes when another is complete"),
+
     number(SETTING(index, threads), "threads", 0, 1024, "Threads that build indexes; 0: one per core"),
     number(SETTING(index, graph_threshold), "vectors", 1, 1e9,
            "Vectors of a shard below which it is searched exactly, without a graph"),

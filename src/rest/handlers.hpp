@@ -8,6 +8,7 @@
 #include "vectorizer/coordinator/cluster_view.hpp"
 #include "vectorizer/coordinator/collection_admin.hpp"
 #include "vectorizer/coordinator/data_plane.hpp"
+#include "vectorizer/coordinator/snapshot_admin.hpp"
 
 namespace vectorizer::rest {
 
@@ -16,10 +17,11 @@ struct Services {
   coordinator::CollectionAdmin& collections;
   coordinator::DataPlane& data;
   coordinator::ClusterView& cluster;
+  coordinator::SnapshotAdmin& snapshots;
   MetricsRegistry& metrics;
   const config::LimitSettings& limits;
   const config::ServerSettings& server;
-  std::function<void()> refresh_metrics;                   ///< called before the metrics are exposed
+  std::function<void()> refresh_metrics;  ///< called before the metrics are exposed
   std::function<std::uint64_t()> disk_free_bytes;
   std::string version, commit;
 };
@@ -30,5 +32,6 @@ std::vector<Route> collection_routes(const Services& services);  // /collections
 std::vector<Route> vector_routes(const Services& services);      // /collections/{name}/vectors…
 std::vector<Route> search_routes(const Services& services);      // /collections/{name}/search…
 std::vector<Route> cluster_routes(const Services& services);     // /api/v1/cluster/…
+std::vector<Route> snapshot_routes(const Services& services);    // /api/v1/snapshots…
 
 }  // namespace vectorizer::rest

@@ -26,7 +26,8 @@ class HttpServer final : public Server {
 
   Result<void> start() {
     std::vector<Route> routes;
-    for (const auto& topic : {service_routes, collection_routes, vector_routes, search_routes, cluster_routes}) {
+    for (const auto& topic :
+         {service_routes, collection_routes, vector_routes, search_routes, cluster_routes, snapshot_routes}) {
       auto more = topic(services_);
       routes.insert(routes.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
     }
@@ -41,16 +42,9 @@ class HttpServer final : public Server {
 
  private:
   Services make_services() {
-    return Services{options_.collections,
-                    options_.data,
-                    options_.cluster,
-                    options_.metrics,
-                    options_.limits,
-                    options_.server,
-                    [this] { refresh_metrics(); },
-                    options_.disk_free_bytes,
-                    options_.version,
-                    options_.commit};
+    return Services{options_.collections,     options_.data,    options_.cluster, options_.snapshots,
+                    options_.metrics,         options_.limits,  options_.server,  [this] { refresh_metrics(); },
+                    options_.disk_free_bytes, options_.version, options_.commit};
   }
   void refresh_metrics() {
     if (options_.refresh_metrics) options_.refresh_metrics();

@@ -11,6 +11,7 @@
 #include "vectorizer/coordinator/cluster_view.hpp"
 #include "vectorizer/coordinator/collection_admin.hpp"
 #include "vectorizer/coordinator/data_plane.hpp"
+#include "vectorizer/coordinator/snapshot_admin.hpp"
 
 namespace vectorizer::rest {
 
@@ -21,6 +22,7 @@ struct ServerOptions {
   coordinator::CollectionAdmin& collections;
   coordinator::DataPlane& data;
   coordinator::ClusterView& cluster;
+  coordinator::SnapshotAdmin& snapshots;
   MetricsRegistry& metrics;
   std::function<void()> refresh_metrics;
   std::function<std::uint64_t()> disk_free_bytes;

@@ -106,6 +106,11 @@ class ReportingPeer final : public peer::Peer {
     return on_digest();
   }
 
+  Result<std::vector<peer::SnapshotInfo>> snapshot(const peer::SnapshotOrder& order) override {
+    wait();
+    return on_snapshot(order);
+  }
+
   void hold(const ShardId& shard, std::uint64_t vectors, std::uint64_t sequence) {
     const std::lock_guard lock(mutex_);
     stats_[shard].vectors = stats_[shard].indexed = vectors;
@@ -119,6 +124,7 @@ class ReportingPeer final : public peer::Peer {
 
   std::atomic<int> reports = 0, refuse_counts = 0;
   std::function<Result<peer::ShardDigest>()> on_digest;
+  std::function<Result<std::vector<peer::SnapshotInfo>>(const peer::SnapshotOrder&)> on_snapshot;
 
  private:
   void wait() {

@@ -174,6 +174,59 @@ class MapData final : public coordinator::DataPlane {
   }
 };
 
+/// Snapshots of one node in a map, complete at once.
+class MapSnapshots final : public coordinator::SnapshotAdmin {
+ public:
+  Result<coordinator::SnapshotView> create(const std::optional<std::string>& name,
+                                           coordinator::SnapshotScope scope) override {
+    last_scope = scope;
+    if (error) return *error;
+    const auto id = name.value_or("made-up");
+    if (all.contains(id)) return Error{ErrorType::kConflict, "exists"}.with("id", id);
+    peer::SnapshotInfo info;
+    info.name = id;
+    info.state = state;
+    info.path = "/data/snapshots/" + id;
+    info.created_at_ms = 1700000000123;
+    info.bytes = 300;
+    info.shared_bytes = 100;
+    info.files = 3;
+    info.checksum = "00000000000000ff";
+    coordinator::SnapshotView view{
+        id, std::string(coordinator::snapshot_state_name(state)), info.created_at_ms, 300, 100, {}, {}};
+    view.points[ShardId(4)] = {ShardId(4), 2, 17};
+    view.nodes.push_back({NodeId("node-1"), info, ""});
+    view.nodes.push_back({NodeId("node-2"), std::nullopt, "does not answer"});
+    return all[id] = view;
+  }
+  std::vector<coordinator::SnapshotView> list(coordinator::SnapshotScope scope) override {
+    last_scope = scope;
+    std::vector<coordinator::SnapshotView> out;
+    for (const auto& [id, view] : all) out.push_back(view);
+    return out;
+  }
+  Result<coordinator::SnapshotView> get(const std::string& name, coordinator::SnapshotScope scope) override {
+    last_scope = scope;
+    const auto found = all.find(name);
+    if (found == all.end()) return Error{ErrorType::kNotFound, "missing"}.with("id", name);
+    return found->second;
+  }
+  Result<coordinator::SnapshotView> verify(const std::string& name, coordinator::SnapshotScope scope) override {
+    return get(name, scope);
+  }
+  Result<void> remove(const std::string& name, coordinator::SnapshotScope scope) override {
+    last_scope = scope;
+    if (all.erase(name) == 0) return Error{ErrorType::kNotFound, "missing"}.with("id", name);
+    return {};
+  }
+  void stop() override {}
+
+  std::map<std::string, coordinator::SnapshotView> all;
+  peer::SnapshotState state = peer::SnapshotState::kComplete;
+  std::optional<Error> error;
+  coordinator::SnapshotScope last_scope = coordinator::SnapshotScope::kCluster;
+};
+
 /// A cluster of one with three shards, of which the tests may change what they like.
 class OneNode final : public coordinator::ClusterView {
  public:
@@ -330,10 +383,12 @@ class HandlerTest : public ::testing::Test {
   MapAdmin admin;
   MapData data;
   OneNode cluster;
+  MapSnapshots snapshots;
   MetricsRegistry metrics;
   config::LimitSettings limits;
   config::ServerSettings server;
-  Services services{admin, data, cluster, metrics, limits, server, [] {}, [] { return std::uint64_t{0}; }, "0", "0"};
+  Services services{admin, data, cluster, snapshots, metrics, limits, server, [] {}, [] { return std::uint64_t{0}; },
+                    "0",   "0"};
   std::string session_token;
   bool has_origin = false;
   const Route* last_route = nullptr;

@@ -21,7 +21,7 @@ class ServerTest : public ::testing::Test {
     settings.request_threads = 2;
   }
   void start() {
-    auto started = start_server({settings, limits, admin, data, cluster, metrics,
+    auto started = start_server({settings, limits, admin, data, cluster, snapshots, metrics,
                                  [this] { metrics.gauge("refreshed", "test").Set(++refreshed); },
                                  [] { return std::uint64_t{12345}; }, "9.8.7", "abc123"});
     ASSERT_TRUE(started) << started.error().message;
@@ -34,6 +34,7 @@ class ServerTest : public ::testing::Test {
   MapAdmin admin;
   MapData data;
   OneNode cluster;
+  MapSnapshots snapshots;
   MetricsRegistry metrics;
   int refreshed = 0;
   std::unique_ptr<Server> server;
@@ -109,9 +110,10 @@ std::string row(std::string method, const std::string& path) {
 TEST_F(ServerTest, ContractAndRouterHaveTheSameOperations) {
   start();
   std::set<std::string> routed, documented;
-  const Services services{admin, data, cluster, metrics, limits, settings, [] {}, [] { return std::uint64_t{0}; },
-                          "",    ""};
-  for (auto* topic : {service_routes, collection_routes, vector_routes, search_routes, cluster_routes}) {
+  const Services services{
+      admin, data, cluster, snapshots, metrics, limits, settings, [] {}, [] { return std::uint64_t{0}; }, "", ""};
+  for (auto* topic :
+       {service_routes, collection_routes, vector_routes, search_routes, cluster_routes, snapshot_routes}) {
     for (const auto& route : topic(services)) {
       routed.insert(row(std::string(method_name(route.method)), route.pattern));
     }
