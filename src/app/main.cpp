@@ -90,6 +90,8 @@ int run(int count, char** arguments) {
       return client::run_export(command.rest_count, command.rest);
     case Mode::kHealth:
       return client::run_health(command.rest_count, command.rest);
+    case Mode::kRestore:
+      return client::run_restore(command.rest_count, command.rest);
     case Mode::kServe:
     case Mode::kCheckConfig:
       break;

@@ -18,9 +18,10 @@ struct Command {
 };
 
 /// Clients of a running server; each parses its own arguments.
-constexpr std::array<Command, 3> kCommands{{
+constexpr std::array<Command, 4> kCommands{{
     {"import", Mode::kImport, "Send a file of vectors to a server"},
     {"export", Mode::kExport, "Write a collection of a server to a file"},
+    {"restore", Mode::kRestore, "Send the collections in snapshots to a server"},
     {"health", Mode::kHealth, "Ask a server whether it is well"},
 }};
 

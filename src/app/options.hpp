@@ -24,6 +24,7 @@ enum class Mode : std::uint8_t {
   kImport,
   kExport,
   kHealth,
+  kRestore,
 };
 
 /// What the command line asks for.
@@ -31,7 +32,7 @@ struct CommandLine {
   Mode mode = Mode::kServe;
   std::string text;         ///< of kHelp and kUsage
   config::Sources sources;  ///< of kServe and kCheckConfig: file and flags; the environment is not read yet
-  /// Of kImport, kExport and kHealth: the arguments from the name of the command on, for the command to parse.
+  /// Of kImport, kExport, kHealth and kRestore: the arguments from the name of the command on, for the command to parse.
   int rest_count = 0;
   char** rest = nullptr;
 };

@@ -169,6 +169,51 @@ class ClusterBackupTest(cluster_harness.ClusterTest):
         cluster.wait_green()
         self.check_prefixes(self.ids(cluster.nodes[0]), at_least, at_most)
 
+    def test_snapshots_go_into_a_cluster_of_another_size(self):
+        cluster = self.filled()
+        self.write(cluster, 150)
+        at_least = [w.acknowledged for w in self.writers]
+        made = self.expect(cluster.nodes[1].client().post(SNAPSHOTS), 201)["snapshot"]
+        at_most = [w.begun for w in self.writers]
+        self.end()
+        paths = [node["path"] for node in made["nodes"]]
+        single = self.start_server()
+        self.vectorizer("restore", *paths, "--url", f"http://127.0.0.1:{single.port}", "--batch", "37")
+        found = self.ids(single)
+        for number, least in enumerate(at_least):
+            have = {count for n, count in found if n == number}
+            self.assertLessEqual(set(range(least)), have)
+            self.assertLessEqual(max(have) + 1, at_most[number])
+        there = self.expect(single.client().get("/collections/docs"))
+        self.assertEqual((there["metric"], there["sharding"]["shard_count"], there["sharding"]["replication_factor"]), ("euclidean", 6, 1))
+        # Nothing is written over, unless it is said.
+        self.assertIn("exists", self.vectorizer("restore", *paths, "--url", f"http://127.0.0.1:{single.port}", status=1))
+        self.vectorizer("restore", *paths, "--url", f"http://127.0.0.1:{single.port}", "--existing", "-c", "docs")
+        self.assertEqual(self.ids(single), found)
+        # What is damaged or missing is refused before anything is sent.
+        empty = self.start_server()
+        url = f"http://127.0.0.1:{empty.port}"
+        copy = os.path.join(self.scratch, "copy")
+        shutil.copytree(paths[0], copy)
+        name = next(name for name in os.listdir(os.path.join(copy, "db")) if name.startswith("MANIFEST"))
+        with open(os.path.join(copy, "db", name), "r+b") as file:
+            file.seek(20)
+            byte = file.read(1)
+            file.seek(20)
+            file.write(bytes([byte[0] ^ 1]))
+        self.assertIn(name, self.vectorizer("restore", copy, *paths[1:], "--url", url, status=1))
+        self.assertIn("in none of the snapshots", self.vectorizer("restore", paths[0], "--url", url, status=1))
+        self.assertIn("second snapshot of node", self.vectorizer("restore", paths[0], paths[0], "--url", url, status=1))
+        self.assertIn("is not in the snapshots", self.vectorizer("restore", *paths, "--url", url, "-c", "absent", status=1))
+        self.vectorizer("restore", "--url", url, status=64)
+        self.vectorizer("restore", "/nowhere", "--url", url, status=64)
+        self.assertEqual(self.expect(empty.client().get("/collections"))["total_collections"], 0)
+
+    def vectorizer(self, *arguments, status=0):
+        done = subprocess.run([harness.binary(), *arguments], capture_output=True, text=True, check=False)
+        self.assertEqual(done.returncode, status, done.stdout + done.stderr)
+        return done.stdout + done.stderr
+
     def test_nodes_that_do_not_belong_together_do_not_form_a_cluster(self):
         cluster = self.filled()
         self.save_live(cluster)

@@ -7,5 +7,6 @@ namespace vectorizer::client {
 int run_import(int argc, char** argv);
 int run_export(int argc, char** argv);
 int run_health(int argc, char** argv);
+int run_restore(int argc, char** argv);
 
 }  // namespace vectorizer::client
