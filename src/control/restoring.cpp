@@ -106,6 +106,16 @@ void place(ShardPlacement& shard, const std::vector<FoundCopy>& found, std::size
   shard.primary = shard.copies.front().node;
 }
 
+/// Where copies were going is of the former cluster.
+void end_moves(ClusterMetadata& metadata) {
+  for (auto& [id, migration] : metadata.migrations) {
+    if (migration.ended()) continue;
+    migration.state = cluster::MoveState::kFailed;
+    migration.ended_at_ms = std::max<std::int64_t>(1, migration.started_at_ms);
+    migration.note = "the cluster was restored from backups";
+  }
+}
+
 /// Nobody holds it. One that was never open is empty, and begins on the founder; else an operator decides.
 void place_nowhere(ClusterMetadata& metadata, ShardPlacement& shard, const peer::Hello& founder) {
   if (shard.in_sync_count() == 0) {
@@ -161,6 +171,7 @@ Result<ClusterMetadata> restored_metadata(ClusterMetadata metadata, const std::s
   metadata.expected_nodes = 0;
   metadata.formed = false;
   metadata.nodes.clear();
+  end_moves(metadata);
   for (const auto& node : nodes) {
     if (!node.restored) continue;  // it joins as the newcomer that it is
     ASSIGN_OR_RETURN(auto record, record_of(node));

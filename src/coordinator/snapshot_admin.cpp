@@ -149,7 +149,9 @@ Result<std::map<NodeId, Sequences>> SnapshotAdminImpl::acknowledged() {
           return Error{ErrorType::kNodeUnreachable, fmt::format("Failed to get client for node '{}'", node.value())};
         }
         const auto& shards = led.at(node);
-        for (const auto& led_here : peer->count(shards, std::nullopt, ReadFrom{})) {
+        ReadFrom primary;
+        primary.deadline = Deadline(Clock::now(), kListWait.count());
+        for (const auto& led_here : peer->count(shards, std::nullopt, primary)) {
           if (!led_here.answer) return led_here.answer.error();
         }
         ASSIGN_OR_RETURN(const auto reports, peer->report(shards));

@@ -219,6 +219,19 @@ TEST(RestoredMetadata, AShardThatNobodyHoldsWaitsForAnOperatorUnlessItWasNeverOp
   EXPECT_TRUE(cluster::decode_metadata(cluster::encode_metadata(*lost)));
 }
 
+TEST(RestoredMetadata, MovesOfTheFormerClusterAreOver) {
+  auto before = three_nodes(1);
+  before.migrations[3].id = 3;
+  before.migrations[4].id = 4;
+  before.migrations[4].state = cluster::MoveState::kDone;
+  std::vector<Hello> nodes{restored_hello(1, 1, 1)};
+  const auto after = restored_metadata(before, "new", 1, nodes[0], nodes);
+  ASSERT_TRUE(after);
+  EXPECT_EQ(after->migrations.at(3).state, cluster::MoveState::kFailed);
+  EXPECT_NE(after->migrations.at(3).ended_at_ms, 0);
+  EXPECT_EQ(after->migrations.at(4).state, cluster::MoveState::kDone);
+}
+
 TEST(RestoredMetadata, IsNotOlderThanWhatAnyCopyRemembers) {
   auto before = three_nodes(1);
   std::vector<Hello> nodes{restored_hello(1, 1, 1), restored_hello(2, 1, 1)};
