@@ -101,6 +101,7 @@ void GroupCore::tick() {
     if (stopping_) return;
     if (leads()) {
       for (auto& [copy, follower] : followers_.followers()) follower.dead = ports_.node_dead(follower.node);
+      if (ports_.lease_valid()) heard_at_ = ports_.clock->now();
       requests = due_requests(false);
     }
     const auto now = ports_.clock->now();
@@ -272,9 +273,10 @@ Result<void> GroupCore::readable(ReadConsistency consistency) const {
   if (consistency == ReadConsistency::kPrimary) return answers_as_primary();
   const auto* own = own_record();
   if (own == nullptr || own->role != CopyRole::kInSync) return unavailable("this copy is not in sync");
-  if (leading_) return {};
+  // A primary hears itself for as long as it has a lease: without one, another may lead meanwhile.
   if (!heard_at_ || ports_.clock->now() - *heard_at_ > options_.reader_silence) {
-    return unavailable("this copy does not hear from its primary");
+    return unavailable(leading_ ? "this node has lost touch with the cluster"
+                                : "this copy does not hear from its primary");
   }
   return {};
 }

@@ -72,6 +72,7 @@ void GroupCore::lead(std::uint64_t term) {
     if (!still_mine()) return;
     tail_.push(opening);
     leading_ = true;
+    heard_at_ = ports_.clock->now();
     open_ = handing_over_ = false;
     term_ = term;
     opening_ = last_.sequence;

@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import time
 import unittest
 
@@ -56,6 +57,38 @@ class ClusterFailuresTest(cluster_harness.ClusterTest):
         cluster.restart(victim)
         cluster.wait_green()
         cluster_workload.check_digests(self, cluster, probe.name)
+
+    def test_a_disk_that_was_put_back(self):
+        """A copy of a data directory that was taken while its node ran: the node would vote and serve with what it has forgotten."""
+        cluster = self.start_cluster()
+        self.create(cluster, "docs", 2, sharding={"shard_count": 2, "replication_factor": 3})
+        client = cluster.nodes[0].client()
+
+        def write(first):
+            vectors = [{"id": first + i, "vector": [i, 1]} for i in range(50)]
+            self.expect(client.post("/collections/docs/vectors", {"vectors": vectors}))
+        write(0)
+        victim = cluster.nodes[2]
+        copy = victim.data_dir + ".copy"
+        victim.pause()  # so that the copy is of one moment
+        shutil.copytree(victim.data_dir, copy)
+        victim.resume()
+        write(50)
+        cluster.wait_green()
+        cluster_workload.check_digests(self, cluster, "docs")
+        time.sleep(2)  # what is younger than that nobody remembers
+        victim.kill()
+        victim.wipe()
+        os.rename(copy, victim.data_dir)
+        victim.start(wait=False)
+        self.assertEqual(victim.process.wait(30), 65, victim.log())
+        for part in ("was put back to an earlier state", "Wipe this node"):
+            self.assertIn(part, victim.log())
+        victim.wipe()
+        cluster.restart(victim)
+        cluster.wait_green()
+        cluster_workload.check_digests(self, cluster, "docs")
+        self.assertEqual(self.expect(victim.client().post("/collections/docs/vectors/count", {}))["count"], 100)
 
     def test_a_majority_is_gone(self):
         """One of three refuses changes and writes, says why, and nothing is lost when the others return."""

@@ -261,6 +261,26 @@ TEST_F(ReplicaGroupTest, AReaderIsRefusedWhenThePrimaryIsSilent) {
   EXPECT_THAT(refused.error().details, HasSubstr(R"("node":"a")"));
 }
 
+TEST_F(ReplicaGroupTest, APrimaryThatHasLongHadNoLeaseRefusesEveryReader) {
+  lead(2);
+  const auto later = [&](milliseconds time) {
+    loop_.run_for(time);
+    group_->tick();
+    settle();
+  };
+  later(std::chrono::seconds(10));
+  EXPECT_TRUE(group_->readable(ReadConsistency::kAny));
+  lease_ = false;
+  later(std::chrono::seconds(2));
+  EXPECT_FALSE(group_->readable(ReadConsistency::kPrimary));
+  EXPECT_TRUE(group_->readable(ReadConsistency::kAny));
+  later(std::chrono::seconds(2));
+  EXPECT_FALSE(group_->readable(ReadConsistency::kAny));
+  lease_ = true;
+  later(milliseconds(50));
+  EXPECT_TRUE(group_->readable(ReadConsistency::kAny));
+}
+
 TEST_F(ReplicaGroupTest, ACopyHasWhatASessionWroteOnceItHasAppliedIt) {
   receive({}, {entry(1, 1), entry(2, 1)}, 1);
   EXPECT_TRUE(group_->wait_applied({1, 1}, milliseconds(0)));
