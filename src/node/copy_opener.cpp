@@ -72,8 +72,8 @@ GroupPorts CopyOpener::ports_of(const ShardId& shard, std::uint64_t copy, storag
   ports.fetch_checkpoint = [this, shard, copy](const NodeId& primary, std::uint64_t term) {
     fetch_(shard, copy, primary, term);
   };
-  ports.read_points = [this, number](const auto& begin, const auto& visit) {
-    return database_.read_checkpoint(number, begin, visit);
+  ports.read_points = [this, number](const auto& begin, const auto& visit, const auto& visit_result) {
+    return database_.read_checkpoint(number, begin, visit, visit_result);
   };
   heartbeat_->provide(ports,
                       [this, shard](const cluster::MetadataCommand& command) { return propose(shard, command); });

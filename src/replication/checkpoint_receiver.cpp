@@ -22,14 +22,11 @@ class Receiver final : public peer::CheckpointSink {
   }
   Result<void> points(std::string bytes) override {
     if (!header_ || index_) return Error{ErrorType::kInternal, "a checkpoint came out of order"};
-    ASSIGN_OR_RETURN(auto points, storage::slice_points(bytes));
-    std::vector<storage::StoredWrite> writes;
-    writes.reserve(points.size());
-    for (auto& point : points) {
-      if (point.sequence > header_->at.sequence) {
+    ASSIGN_OR_RETURN(const auto writes, storage::slice_writes(bytes));
+    for (const auto& write : writes) {
+      if (write.sequence > header_->at.sequence) {
         return Error{ErrorType::kInternal, "a checkpoint holds a point from after its end"};
       }
-      writes.push_back({point.sequence, false, std::move(point.point)});
     }
     return points_->write(writes);
   }

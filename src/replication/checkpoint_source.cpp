@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <utility>
 
 #include "busy_scope.hpp"
 #include "group_core.hpp"
@@ -97,7 +98,12 @@ Result<void> GroupCore::stream_checkpoint(std::uint64_t pin, const std::string& 
     storage::append_point(slice, point);
     return slice.size() >= kSliceBytes ? flush() : Result<void>();
   };
-  RETURN_IF_ERROR(ports_.read_points(begin, visit));
+  const auto visit_result = [&, in_results = false](storage::StoredWrite&& result) mutable -> Result<void> {
+    if (!std::exchange(in_results, true)) RETURN_IF_ERROR(flush());
+    storage::append_result_of_write(slice, result);
+    return slice.size() >= kSliceBytes ? flush() : Result<void>();
+  };
+  RETURN_IF_ERROR(ports_.read_points(begin, visit, visit_result));
   RETURN_IF_ERROR(flush());
   return send_file(index, sink);
 }

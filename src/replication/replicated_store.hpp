@@ -21,6 +21,9 @@ class ReplicatedStore final : public storage::ShardStore {
                     const std::function<bool(storage::StoredPoint&&)>& visit) const override {
     return core_->points().scan(after, visit);
   }
+  Result<std::optional<RequestResult>> find_result(const RequestId& id) const override {
+    return core_->points().find_result(id);
+  }
   storage::SequenceNumber applied_sequence() const override { return core_->points().applied_sequence(); }
   Result<std::vector<storage::StoredWrite>> settle() override { return core_->settle(); }
   storage::SequenceNumber last_sequence() const override { return core_->last_sequence(); }

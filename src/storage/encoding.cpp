@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstring>
@@ -13,6 +14,9 @@ namespace {
 static_assert(std::endian::native == std::endian::little, "vectors are written as they lie in memory");
 
 constexpr char kFormatTag = 0, kSequenceTag = 1, kLocalTag = 2, kLogStateTag = 3;
+constexpr char kResultValueVersion = 1;
+constexpr std::size_t kResultHeaderBytes = 1 + 5 * sizeof(std::uint64_t) + sizeof(std::uint32_t);
+constexpr std::uint32_t kMaxResultOutcomes = 1U << 20;  // more than a request may carry (limits.max_ids)
 constexpr std::size_t kHeaderBytes = 1 + sizeof(SequenceNumber) + sizeof(std::uint32_t);
 
 template <typename Integer>
@@ -89,6 +93,54 @@ Result<StoredPoint> decode_point_value(const PointId& id, std::string_view value
   if (dimension > 0) std::memcpy(stored.point.vector.data(), value.data() + kHeaderBytes, vector_bytes);
   stored.point.payload = value.substr(kHeaderBytes + vector_bytes);
   return stored;
+}
+
+void append_result_value(std::string& out, SequenceNumber sequence, const RequestResult& result) {
+  out += kResultValueVersion;
+  append_little_endian(out, sequence);
+  append_little_endian(out, result.stamp.id.high);
+  append_little_endian(out, result.stamp.id.low);
+  append_little_endian(out, result.stamp.body);
+  append_little_endian(out, result.at_ms);
+  append_little_endian(out, static_cast<std::uint32_t>(result.outcomes.size()));
+  const auto is_missing = [](WriteOutcome outcome) { return outcome == WriteOutcome::kNotFound; };
+  if (std::none_of(result.outcomes.begin(), result.outcomes.end(), is_missing)) return;
+  std::string missing((result.outcomes.size() + 7) / 8, '\0');
+  for (std::size_t i = 0; i < result.outcomes.size(); ++i) {
+    if (!is_missing(result.outcomes[i])) continue;
+    missing[i / 8] = static_cast<char>(static_cast<unsigned char>(missing[i / 8]) | 1U << i % 8);
+  }
+  out += missing;
+}
+
+Result<StoredWrite> decode_result_value(std::string_view value) {
+  const auto damaged = [](std::string_view what) {
+    return Error{ErrorType::kInternal, fmt::format("the stored result of a write is damaged: {}", what)};
+  };
+  if (value.size() < kResultHeaderBytes) return damaged("it is too short");
+  if (value[0] != kResultValueVersion) return damaged("its format is of another version");
+  StoredWrite write;
+  write.deleted = true;
+  RequestResult& result = write.result.emplace();
+  write.sequence = read_little_endian<SequenceNumber>(value.substr(1));
+  result.stamp.id.high = read_little_endian<std::uint64_t>(value.substr(9));
+  result.stamp.id.low = read_little_endian<std::uint64_t>(value.substr(17));
+  result.stamp.body = read_little_endian<std::uint64_t>(value.substr(25));
+  result.at_ms = read_little_endian<std::int64_t>(value.substr(33));
+  const auto count = read_little_endian<std::uint32_t>(value.substr(41));
+  const std::string_view missing = value.substr(kResultHeaderBytes);
+  if (count > kMaxResultOutcomes) return damaged("it has too many outcomes");
+  if (!missing.empty() && missing.size() != (count + 7) / 8) return damaged("its outcomes are not complete");
+  result.outcomes.resize(count, WriteOutcome::kApplied);
+  std::size_t bits = 0;
+  for (const char byte : missing) bits += static_cast<std::size_t>(std::popcount(static_cast<unsigned char>(byte)));
+  for (std::size_t i = 0; i < count && !missing.empty(); ++i) {
+    if ((static_cast<unsigned char>(missing[i / 8]) >> i % 8 & 1U) == 0) continue;
+    result.outcomes[i] = WriteOutcome::kNotFound;
+    --bits;
+  }
+  if (bits != 0) return damaged("it has an outcome of nothing");
+  return write;
 }
 
 std::string operation_key(CopyNumber copy, SequenceNumber last) {

@@ -27,6 +27,12 @@ void append_point_value(std::string& out, SequenceNumber sequence, const Point& 
 /// Error (kInternal, saying what is wrong) for bytes that append_point_value cannot have written.
 Result<StoredPoint> decode_point_value(const PointId& id, std::string_view value);
 
+/// What became of a write, as a value of the column family `results`, whose keys are those of `operations`; in logs
+/// too.
+void append_result_value(std::string& out, SequenceNumber sequence, const RequestResult& result);
+/// As a change: with its sequence. Error (kInternal) for bytes that append_result_value cannot have written.
+Result<StoredWrite> decode_result_value(std::string_view value);
+
 /// Key in the column family `operations` of the entry of a copy that ends with `last`.
 std::string operation_key(CopyNumber copy, SequenceNumber last);
 std::optional<SequenceNumber> sequence_of_operation_key(std::string_view key);

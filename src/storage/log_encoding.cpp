@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cassert>
 #include <cstring>
 #include <limits>
@@ -12,8 +13,9 @@
 namespace vectorizer::storage {
 namespace {
 
-constexpr char kBodyVersion = 1;
-constexpr char kTombstone = 0, kPoint = 1;
+// With results of writes it is the second version, else still the first.
+constexpr char kBodyVersion = 1, kBodyVersionWithResults = 2;
+constexpr char kTombstone = 0, kPoint = 1, kResult = 2;
 
 template <typename Integer>
 void append_integer(std::string& out, Integer value) {
@@ -35,16 +37,26 @@ void append_record(std::string& out, bool deleted, SequenceNumber sequence, cons
   std::memcpy(out.data() + length_at, &length, sizeof length);
 }
 
+void append_result(std::string& out, const StoredWrite& write) {
+  out += kResult;
+  const std::size_t length_at = out.size();
+  append_integer(out, std::uint32_t{0});
+  append_result_value(out, write.sequence, *write.result);
+  const auto length = static_cast<std::uint32_t>(out.size() - length_at - sizeof(std::uint32_t));
+  std::memcpy(out.data() + length_at, &length, sizeof length);
+}
+
 /// Takes records off the front of bytes that are not trusted.
 class RecordReader {
  public:
-  explicit RecordReader(std::string_view bytes) : rest_(bytes) {}
+  RecordReader(std::string_view bytes, bool results) : rest_(bytes), results_(results) {}
 
   bool at_end() const { return rest_.empty(); }
 
   /// `sequence` is what a tombstone gets; a point has its own.
   Result<StoredWrite> next(SequenceNumber sequence) {
     const char kind = take(1).value_or("\x7f")[0];
+    if (kind == kResult && results_) return next_result();
     if (kind != kTombstone && kind != kPoint) return damaged("an unknown kind of change");
     const auto id_size = take_integer<std::uint16_t>();
     if (!id_size) return damaged("it ends within an id");
@@ -72,6 +84,13 @@ class RecordReader {
   }
 
  private:
+  Result<StoredWrite> next_result() {
+    const auto size = take_integer<std::uint32_t>();
+    if (!size) return damaged("it ends within a result");
+    const auto value = take(*size);
+    if (!value) return damaged("it ends within a result");
+    return decode_result_value(*value);
+  }
   std::optional<std::string_view> take(std::size_t size) {
     if (rest_.size() < size) return std::nullopt;
     const auto taken = rest_.substr(0, size);
@@ -88,15 +107,17 @@ class RecordReader {
   }
 
   std::string_view rest_;
+  bool results_;
 };
 
 Result<RecordReader> open_body(std::string_view bytes) {
   if (bytes.empty()) return RecordReader::damaged("it is empty");
-  if (bytes[0] != kBodyVersion) {
-    return RecordReader::damaged(fmt::format("its format is version {}, not {}", static_cast<unsigned char>(bytes[0]),
-                                             static_cast<int>(kBodyVersion)));
+  if (bytes[0] != kBodyVersion && bytes[0] != kBodyVersionWithResults) {
+    return RecordReader::damaged(fmt::format("its format is version {}, at most {} is known",
+                                             static_cast<unsigned char>(bytes[0]),
+                                             static_cast<int>(kBodyVersionWithResults)));
   }
-  return RecordReader(bytes.substr(1));
+  return RecordReader(bytes.substr(1), bytes[0] == kBodyVersionWithResults);
 }
 
 }  // namespace
@@ -104,8 +125,16 @@ Result<RecordReader> open_body(std::string_view bytes) {
 LogEntry make_entry(std::uint64_t term, std::span<const StoredWrite> writes) {
   assert(!writes.empty());
   assert(writes.back().sequence - writes.front().sequence == writes.size() - 1);
-  LogEntry entry{writes.front().sequence, writes.back().sequence, term, std::string(1, kBodyVersion)};
-  for (const StoredWrite& write : writes) append_record(entry.bytes, write.deleted, write.sequence, write.point);
+  const bool results = std::any_of(writes.begin(), writes.end(), [](const auto& write) { return write.result; });
+  LogEntry entry{writes.front().sequence, writes.back().sequence, term,
+                 std::string(1, results ? kBodyVersionWithResults : kBodyVersion)};
+  for (const StoredWrite& write : writes) {
+    if (write.result) {
+      append_result(entry.bytes, write);
+    } else {
+      append_record(entry.bytes, write.deleted, write.sequence, write.point);
+    }
+  }
   return entry;
 }
 
@@ -135,15 +164,20 @@ void append_point(std::string& slice, const StoredPoint& point) {
   append_record(slice, false, point.sequence, point.point);
 }
 
-Result<std::vector<StoredPoint>> slice_points(std::string_view slice) {
+void append_result_of_write(std::string& slice, const StoredWrite& result) {
+  if (slice.empty()) slice += kBodyVersionWithResults;
+  append_result(slice, result);
+}
+
+Result<std::vector<StoredWrite>> slice_writes(std::string_view slice) {
   ASSIGN_OR_RETURN(RecordReader reader, open_body(slice));
-  std::vector<StoredPoint> points;
+  std::vector<StoredWrite> writes;
   while (!reader.at_end()) {
     ASSIGN_OR_RETURN(auto write, reader.next(0));
-    if (write.deleted) return RecordReader::damaged("a checkpoint holds a deletion");
-    points.push_back({std::move(write.point), write.sequence});
+    if (write.deleted && !write.result) return RecordReader::damaged("a checkpoint holds a deletion");
+    writes.push_back(std::move(write));
   }
-  return points;
+  return writes;
 }
 
 }  // namespace vectorizer::storage

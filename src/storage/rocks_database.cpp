@@ -11,11 +11,14 @@
 #include <rocksdb/write_batch.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <filesystem>
+#include <string>
 #include <string_view>
 #include <system_error>
+#include <vector>
 
 #include "encoding.hpp"
 #include "rocks_operation_log.hpp"
@@ -89,10 +92,18 @@ Result<void> RocksDatabase::open_rocks() {
   rocksdb::DB* opened = nullptr;
   const auto start = Clock::now();
   const auto directory = options_.directory.string();
-  const auto status = options_.read_only ? rocksdb::DB::OpenForReadOnly(rocks_options_.database, directory,
-                                                                        rocks_options_.families, &handles_, &opened)
-                                         : rocksdb::DB::Open(rocks_options_.database, directory,
-                                                             rocks_options_.families, &handles_, &opened);
+  auto families = rocks_options_.families;
+  if (options_.read_only) {
+    std::vector<std::string> names;
+    RETURN_IF_ERROR(to_result(rocksdb::DB::ListColumnFamilies(rocks_options_.database, directory, &names),
+                              fmt::format("open the data in {}", directory)));
+    // The newest one cannot be made here, and nobody asks for results who only reads.
+    if (std::find(names.begin(), names.end(), families.back().name) == names.end()) families.pop_back();
+  }
+  const auto status =
+      options_.read_only
+          ? rocksdb::DB::OpenForReadOnly(rocks_options_.database, directory, families, &handles_, &opened)
+          : rocksdb::DB::Open(rocks_options_.database, directory, families, &handles_, &opened);
   RETURN_IF_ERROR(to_result(status, fmt::format("open the data in {}", directory)));
   rocks_.reset(opened);
   if (options_.read_only) return {};
@@ -152,9 +163,12 @@ Result<std::unique_ptr<OperationLog>> RocksDatabase::open_log(CopyNumber copy) {
 }
 
 Result<void> RocksDatabase::read_checkpoint(CopyNumber copy, const std::function<Result<void>(SequenceNumber)>& begin,
-                                            const std::function<Result<void>(StoredPoint&&)>& visit) const {
+                                            const std::function<Result<void>(StoredPoint&&)>& visit,
+                                            const std::function<Result<void>(StoredWrite&&)>& visit_result) const {
   rocksdb::ManagedSnapshot moment(rocks_.get());
-  return RocksShardStore::scan_at(*this, copy, *moment.snapshot(), begin, visit);
+  RETURN_IF_ERROR(RocksShardStore::scan_at(*this, copy, *moment.snapshot(), begin, visit));
+  if (!visit_result) return {};
+  return RocksShardStore::scan_results(*this, copy, moment.snapshot(), visit_result);
 }
 
 Result<void> RocksDatabase::checkpoint(const std::filesystem::path& directory) const {
@@ -176,6 +190,8 @@ Result<void> RocksDatabase::drop_store(CopyNumber copy) {
   RETURN_IF_ERROR(
       to_result(batch.DeleteRange(family(ColumnFamily::kOperations), operation_key(copy, 0), operations_end(copy)),
                 "drop a copy"));
+  RETURN_IF_ERROR(to_result(
+      batch.DeleteRange(family(ColumnFamily::kResults), operation_key(copy, 0), operations_end(copy)), "drop a copy"));
   RETURN_IF_ERROR(to_result(batch.Delete(family(ColumnFamily::kLocal), log_state_key(copy)), "drop a copy"));
   RETURN_IF_ERROR(to_result(batch.Delete(family(ColumnFamily::kLocal), sequence_key(copy)), "drop a copy"));
   RETURN_IF_ERROR(commit(batch, true));

@@ -32,7 +32,8 @@ class RocksDatabase final : public Database {
   std::unique_ptr<ShardStore> open_logged_store(CopyNumber copy) override;
   Result<std::unique_ptr<OperationLog>> open_log(CopyNumber copy) override;
   Result<void> read_checkpoint(CopyNumber copy, const std::function<Result<void>(SequenceNumber)>& begin,
-                               const std::function<Result<void>(StoredPoint&&)>& visit) const override;
+                               const std::function<Result<void>(StoredPoint&&)>& visit,
+                               const std::function<Result<void>(StoredWrite&&)>& visit_result = {}) const override;
   Result<void> drop_store(CopyNumber copy) override;
   Result<void> put_local(const std::string& key, const std::string& value) override;
   Result<void> delete_local(const std::string& key) override;

@@ -99,6 +99,7 @@ RocksOptions::RocksOptions(const DatabaseOptions& options)
   families.emplace_back("points", point_options(cache));
   families.emplace_back("local", local);
   families.emplace_back("operations", operation_options(cache));
+  families.emplace_back("results", local);
   if (options.read_only) database.info_log = std::make_shared<NoLog>();
 }
 

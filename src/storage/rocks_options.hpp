@@ -20,6 +20,6 @@ struct RocksOptions {
 };
 
 /// The fixed set of column families. `default` must exist and stays empty.
-enum class ColumnFamily : std::uint8_t { kDefault, kPoints, kLocal, kOperations };
+enum class ColumnFamily : std::uint8_t { kDefault, kPoints, kLocal, kOperations, kResults };
 
 }  // namespace vectorizer::storage

@@ -4,6 +4,7 @@
 #include <rocksdb/write_batch.h>
 
 #include <algorithm>
+#include <chrono>
 #include <memory>
 #include <string>
 #include <utility>
@@ -15,6 +16,11 @@
 namespace vectorizer::storage {
 
 namespace {
+
+std::int64_t now_ms() {
+  const auto since = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::milliseconds>(since).count();
+}
 
 Result<SequenceNumber> read_sequence(const RocksDatabase& database, CopyNumber copy, const rocksdb::ReadOptions& how) {
   std::string value;
@@ -77,9 +83,27 @@ Result<void> RocksShardStore::write(std::span<const StoredWrite> writes) {
     return Error{ErrorType::kStorageFull, "the disk is nearly full; deletes and reads work, other writes are refused"};
   }
   auto* const points = database_.family(ColumnFamily::kPoints);
+  auto* const results = database_.family(ColumnFamily::kResults);
+  const auto with_result = static_cast<std::size_t>(
+      std::count_if(writes.begin(), writes.end(), [](const StoredWrite& write) { return write.result.has_value(); }));
   rocksdb::WriteBatch batch;
   std::string value;
+  const std::lock_guard results_lock(results_mutex_);
+  std::vector<SequenceNumber> outdated;
+  if (with_result > 0) {
+    RETURN_IF_ERROR(load_results());
+    outdated = results_.outdated(with_result, now_ms());
+    for (const auto sequence : outdated) {
+      RETURN_IF_ERROR(to_result(batch.Delete(results, operation_key(copy_, sequence)), "add to a batch"));
+    }
+  }
   for (const auto& write : writes) {
+    if (write.result) {
+      value.clear();
+      append_result_value(value, write.sequence, *write.result);
+      RETURN_IF_ERROR(to_result(batch.Put(results, operation_key(copy_, write.sequence), value), "add to a batch"));
+      continue;
+    }
     const std::string key = point_key(copy_, write.point.id);
     rocksdb::Status status;
     if (write.deleted) {
@@ -97,10 +121,57 @@ Result<void> RocksShardStore::write(std::span<const StoredWrite> writes) {
   if (auto committed = sync_ == Sync::kNever ? database_.commit_unsynced(batch) : database_.commit(batch, false);
       !committed) {
     doubtful_ = std::max(doubtful_.load(), last);
+    results_loaded_ = false;
     return committed;
+  }
+  results_.drop_oldest(outdated.size());
+  for (const auto& write : writes) {
+    if (write.result) results_.add(write.result->stamp.id, write.sequence, write.result->at_ms);
   }
   applied_.store(last, std::memory_order_release);
   return {};
+}
+
+Result<void> RocksShardStore::load_results() const {
+  if (results_loaded_) return {};
+  results_.clear();
+  RETURN_IF_ERROR(scan_results(database_, copy_, nullptr, [this](StoredWrite&& write) -> Result<void> {
+    results_.add(write.result->stamp.id, write.sequence, write.result->at_ms);
+    return {};
+  }));
+  results_loaded_ = true;
+  return {};
+}
+
+Result<std::optional<RequestResult>> RocksShardStore::find_result(const RequestId& id) const {
+  RETURN_IF_ERROR(usable());
+  const std::lock_guard results_lock(results_mutex_);
+  RETURN_IF_ERROR(load_results());
+  const auto sequence = results_.find(id, now_ms());
+  if (!sequence) return std::optional<RequestResult>();
+  std::string value;
+  const auto status =
+      database_.rocks().Get({}, database_.family(ColumnFamily::kResults), operation_key(copy_, *sequence), &value);
+  RETURN_IF_ERROR(to_result(status, fmt::format("read the result {} of copy {}", *sequence, copy_)));
+  ASSIGN_OR_RETURN(auto stored, decode_result_value(value));
+  return std::move(stored.result);
+}
+
+Result<void> RocksShardStore::scan_results(const RocksDatabase& database, CopyNumber copy,
+                                           const rocksdb::Snapshot* moment,
+                                           const std::function<Result<void>(StoredWrite&&)>& visit) {
+  const std::string end = operations_end(copy);
+  const rocksdb::Slice upper(end);
+  rocksdb::ReadOptions how;
+  how.snapshot = moment;
+  how.iterate_upper_bound = &upper;
+  const std::unique_ptr<rocksdb::Iterator> entry(
+      database.rocks().NewIterator(how, database.family(ColumnFamily::kResults)));
+  for (entry->Seek(operation_key(copy, 0)); entry->Valid(); entry->Next()) {
+    ASSIGN_OR_RETURN(auto stored, decode_result_value(entry->value().ToStringView()));
+    RETURN_IF_ERROR(visit(std::move(stored)));
+  }
+  return to_result(entry->status(), fmt::format("scan the results of copy {}", copy));
 }
 
 Result<std::optional<StoredPoint>> RocksShardStore::get(const PointId& id) const {

@@ -159,8 +159,8 @@ replication::GroupPorts ReplicationCluster::ports(std::size_t node) {
     if (std::exchange(nodes_[node]->fetching, true)) return;
     on_node(node, loop_.between(5, 400), [this, node, primary, term] { fetch(node, primary, term); });
   };
-  ports.read_points = [this, node](const auto& begin, const auto& visit) {
-    return nodes_[node]->disk->read_checkpoint(nodes_[node]->number, begin, visit);
+  ports.read_points = [this, node](const auto& begin, const auto& visit, const auto& visit_result) {
+    return nodes_[node]->disk->read_checkpoint(nodes_[node]->number, begin, visit, visit_result);
   };
   return ports;
 }

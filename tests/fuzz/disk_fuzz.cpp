@@ -86,6 +86,19 @@ void check_point_value(std::string_view bytes) {
   require(again == bytes, "a point encodes to other bytes");
 }
 
+void check_result_value(std::string_view bytes) {
+  const auto stored = storage::decode_result_value(bytes);
+  if (!stored) {
+    require(!stored.error().message.empty(), "an error without a message");
+    return;
+  }
+  std::string again;
+  storage::append_result_value(again, stored->sequence, *stored->result);
+  const bool same = again == bytes;
+  const bool none_missing = again.size() < bytes.size();  // bits that say nothing need not be there
+  require(same || none_missing, "a result encodes to other bytes");
+}
+
 // ---- slot table ----
 
 void check_slot_table(std::string_view bytes) {
@@ -270,7 +283,7 @@ void check_raw_index_file(std::string_view bytes) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size < 1) return 0;
   const std::string_view bytes(reinterpret_cast<const char*>(data) + 1, size - 1);
-  switch (data[0] % 8) {
+  switch (data[0] % 16) {
     case 0:
       check_id(bytes);
       break;
@@ -291,6 +304,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       break;
     case 6:
       check_raw_index_file(bytes);
+      break;
+    case 8:
+      check_result_value(bytes);
       break;
     default:
       check_framed_index_file(bytes);

@@ -41,7 +41,8 @@ class MemoryDatabase final : public storage::Database {
   }
   Result<void> read_checkpoint(storage::CopyNumber copy,
                                const std::function<Result<void>(storage::SequenceNumber)>& begin,
-                               const std::function<Result<void>(storage::StoredPoint&&)>& visit) const override {
+                               const std::function<Result<void>(storage::StoredPoint&&)>& visit,
+                               const std::function<Result<void>(storage::StoredWrite&&)>& visit_result) const override {
     std::shared_ptr<MemoryDisk> disk;
     {
       const std::lock_guard lock(mutex_);
@@ -52,6 +53,8 @@ class MemoryDatabase final : public storage::Database {
     auto [sequence, points] = disk->contents();
     RETURN_IF_ERROR(begin(sequence));
     for (auto& point : points) RETURN_IF_ERROR(visit(std::move(point)));
+    if (!visit_result) return {};
+    for (auto& result : disk->results()) RETURN_IF_ERROR(visit_result(std::move(result)));
     return {};
   }
   Result<void> drop_store(storage::CopyNumber copy) override {

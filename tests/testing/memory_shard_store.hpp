@@ -44,6 +44,13 @@ class MemoryDisk {
     for (const auto& [id, point] : current_.points) points.push_back(point);
     return {current_.sequence, std::move(points)};
   }
+  /// The results of writes, in order.
+  std::vector<storage::StoredWrite> results() const {
+    const std::lock_guard lock(mutex_);
+    std::vector<storage::StoredWrite> found;
+    for (const auto& [sequence, write] : current_.results) found.push_back(write);
+    return found;
+  }
   /// For a received checkpoint: the points count as applied up to `sequence`.
   void set_sequence(storage::SequenceNumber sequence) {
     const std::lock_guard lock(mutex_);
@@ -64,6 +71,7 @@ class MemoryDisk {
   friend class MemoryShardStore;
   struct State {
     std::map<PointId, storage::StoredPoint> points;
+    std::map<storage::SequenceNumber, storage::StoredWrite> results;
     storage::SequenceNumber sequence = 0;
   };
 
@@ -122,6 +130,13 @@ class MemoryShardStore final : public storage::ShardStore {
     return {};
   }
 
+  Result<std::optional<RequestResult>> find_result(const RequestId& id) const override {
+    const std::lock_guard lock(disk_->mutex_);
+    for (const auto& [sequence, write] : disk_->current_.results) {
+      if (write.result->stamp.id == id) return write.result;
+    }
+    return std::optional<RequestResult>();
+  }
   storage::SequenceNumber applied_sequence() const override {
     const std::lock_guard lock(disk_->mutex_);
     return disk_->current_.sequence;
@@ -134,7 +149,9 @@ class MemoryShardStore final : public storage::ShardStore {
 
  private:
   static void apply(MemoryDisk::State& state, const storage::StoredWrite& change) {
-    if (change.deleted) {
+    if (change.result) {
+      state.results[change.sequence] = change;
+    } else if (change.deleted) {
       state.points.erase(change.point.id);
     } else {
       state.points[change.point.id] = storage::StoredPoint{change.point, change.sequence};

@@ -82,9 +82,10 @@ struct GroupPorts {
   /// The copy must be replaced by a checkpoint from `primary` (checkpoint_receiver.hpp), and confirms nothing until it
   /// is, or until checkpoint_failed(). Does not block; asked again and again until then, also while it runs.
   std::function<void(const NodeId& primary, std::uint64_t term)> fetch_checkpoint;
-  /// The points of this copy as of one moment: Database::read_checkpoint.
+  /// The points of this copy and the results that it remembers, as of one moment: Database::read_checkpoint.
   std::function<Result<void>(const std::function<Result<void>(storage::SequenceNumber)>& begin,
-                             const std::function<Result<void>(storage::StoredPoint&&)>& visit)>
+                             const std::function<Result<void>(storage::StoredPoint&&)>& visit,
+                             const std::function<Result<void>(storage::StoredWrite&&)>& visit_result)>
       read_points;
 };
 

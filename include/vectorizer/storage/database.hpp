@@ -46,9 +46,11 @@ class Database {
   /// a prefix of all writes to the database, so a write here outlives it if a later append to the log does.
   virtual std::unique_ptr<ShardStore> open_logged_store(CopyNumber copy) = 0;
   virtual Result<std::unique_ptr<OperationLog>> open_log(CopyNumber copy) = 0;
-  /// Visits all points of a copy as of one moment: first `begin` with the sequence that it holds then.
+  /// Visits all points of a copy as of one moment: first `begin` with the sequence that it holds then; and, if asked,
+  /// the results of writes that it remembers, after the points and in their order.
   virtual Result<void> read_checkpoint(CopyNumber copy, const std::function<Result<void>(SequenceNumber)>& begin,
-                                       const std::function<Result<void>(StoredPoint&&)>& visit) const = 0;
+                                       const std::function<Result<void>(StoredPoint&&)>& visit,
+                                       const std::function<Result<void>(StoredWrite&&)>& visit_result = {}) const = 0;
   /// Drops every key of a copy, and its log.
   virtual Result<void> drop_store(CopyNumber copy) = 0;
 

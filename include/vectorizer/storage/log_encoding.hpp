@@ -19,8 +19,9 @@ LogEntry make_noop(std::uint64_t term, SequenceNumber sequence);
 /// The writes of an entry; none for a no-op. Error (kInternal) for bytes that make_entry cannot have written.
 Result<std::vector<StoredWrite>> entry_writes(const LogEntry& entry);
 
-/// A slice of a checkpoint, built up by append_point from an empty string.
+/// A slice of a checkpoint, built up from an empty string; points and results are not in the same one.
 void append_point(std::string& slice, const StoredPoint& point);
-Result<std::vector<StoredPoint>> slice_points(std::string_view slice);
+void append_result_of_write(std::string& slice, const StoredWrite& result);
+Result<std::vector<StoredWrite>> slice_writes(std::string_view slice);
 
 }  // namespace vectorizer::storage

@@ -10,6 +10,7 @@
 
 #include "vectorizer/base/result.hpp"
 #include "vectorizer/model/point.hpp"
+#include "vectorizer/model/request_id.hpp"
 
 namespace vectorizer::storage {
 
@@ -21,11 +22,13 @@ struct StoredPoint {
   SequenceNumber sequence = 0;  ///< of the write that produced it
 };
 
-/// A physical change: the final point, or a tombstone (`point.vector` empty, `deleted`).
+/// A physical change: the final point, or a tombstone (`point.vector` empty, `deleted`); or what became of a client's
+/// write, which is remembered like a change (`deleted`, without a point).
 struct StoredWrite {
   SequenceNumber sequence = 0;
   bool deleted = false;
   Point point;
+  std::optional<RequestResult> result{};
 };
 
 /// The durable points of one shard. Thread-safe.
@@ -42,11 +45,15 @@ class ShardStore {
   /// Visits points in id order from the first id greater than `after`; stops when `visit` returns false.
   virtual Result<void> scan(const std::optional<PointId>& after,
                             const std::function<bool(StoredPoint&&)>& visit) const = 0;
+  /// What became of an earlier write, if the copy still remembers it: for 15 minutes, and no more than 100,000 of them.
+  virtual Result<std::optional<RequestResult>> find_result(const RequestId&) const {
+    return std::optional<RequestResult>();
+  }
   /// Sequence of the last write that is in the store; 0 for none.
   virtual SequenceNumber applied_sequence() const = 0;
 
-  /// Before writes are resolved: waits until all earlier ones are decided. Returns those that are decided but not in the
-  /// store yet, for the caller to write(); an error means that nothing may be written now.
+  /// Before writes are resolved: waits until all earlier ones are decided. Returns those that are decided but not in
+  /// the store yet, for the caller to write(); an error means that nothing may be written now.
   virtual Result<std::vector<StoredWrite>> settle() { return std::vector<StoredWrite>(); }
   /// Sequence of the last write that has one: beyond applied_sequence() only after writes without changes, and after a
   /// write whose outcome is unknown. What comes next is numbered from here on.

@@ -8,6 +8,7 @@
 #include "cluster/event_loop.hpp"
 #include "group_core.hpp"
 #include "testing/memory_database.hpp"
+#include "vectorizer/replication/checkpoint_receiver.hpp"
 #include "vectorizer/storage/log_encoding.hpp"
 
 namespace vectorizer::replication {
@@ -82,7 +83,9 @@ class ReplicaGroupTest : public ::testing::Test {
     ports.storage_full = [] { return false; };
     ports.log_share = [this](std::uint64_t own) { return std::min(own, log_share_); };
     ports.fetch_checkpoint = [this](const NodeId&, std::uint64_t) { ++fetches_; };
-    ports.read_points = [this](const auto& begin, const auto& visit) { return disk_.read_checkpoint(1, begin, visit); };
+    ports.read_points = [this](const auto& begin, const auto& visit, const auto& visit_result) {
+      return disk_.read_checkpoint(1, begin, visit, visit_result);
+    };
     auto points = disk_.open_logged_store(1);
     auto log = std::move(*disk_.open_log(1));
     auto opened = ReplicaGroup::open({ShardId(1), 1, NodeId("a")}, std::move(log), std::move(points), placement_,
@@ -535,6 +538,57 @@ TEST_F(ReplicaGroupTest, ACheckpointHoldsTheLogUnlessTheNodeKeepsTooMuchOfIt) {
   EXPECT_EQ(ended.error().type, ErrorType::kOverloaded);
   EXPECT_EQ(begun_again.slices, 0);
   EXPECT_LT(bytes(), held);
+}
+
+// Results of writes.
+
+storage::StoredWrite result(std::uint64_t sequence, std::uint64_t id) {
+  storage::StoredWrite write;
+  write.sequence = sequence;
+  write.deleted = true;
+  write.result = RequestResult{{{id, id}, 7}, 1, {WriteOutcome::kApplied, WriteOutcome::kNotFound}};
+  return write;
+}
+
+TEST_F(ReplicaGroupTest, AResultIsKnownWhenItsEntryIsCommittedAndGoneWhenItIsCut) {
+  receive({}, {storage::make_entry(1, std::vector{put(1, 1), result(2, 5)})}, 2);
+  receive({2, 1}, {storage::make_entry(1, std::vector{put(3, 3), result(4, 6)})}, 2);
+  EXPECT_TRUE(*store_->find_result({5, 5}));
+  EXPECT_FALSE(*store_->find_result({6, 6}));
+  receive({2, 1}, {entry(3, 2)}, 3, 2);
+  receive({3, 2}, {entry(4, 2)}, 4, 2);
+  EXPECT_EQ(applied(), 4U);
+  EXPECT_TRUE(*store_->find_result({5, 5}));
+  EXPECT_FALSE(*store_->find_result({6, 6}));
+}
+
+/// Feeds what a primary of this process sends.
+class CheckpointOf final : public peer::ReplicationPeer {
+ public:
+  explicit CheckpointOf(ReplicaGroup& group) : group_(group) {}
+  void replicate(peer::ReplicateRequest, OnReply) override {}
+  Result<void> fetch_checkpoint(const ShardId&, std::uint64_t term, peer::CheckpointSink& sink) override {
+    return group_.send_checkpoint(term, sink);
+  }
+
+ private:
+  ReplicaGroup& group_;
+};
+
+TEST_F(ReplicaGroupTest, ACheckpointCarriesTheResultsOfWrites) {
+  receive({}, {storage::make_entry(1, std::vector{put(1, 1), result(2, 5), put(3, 3), result(4, 6)})}, 4);
+  lead(2);
+  CheckpointOf primary(*group_);
+  testing::MemoryDatabase other;
+  const auto at = receive_checkpoint(primary, ShardId(1), 2, {&other, 9, "/nonexistent/index"});
+  ASSERT_TRUE(at) << at.error().message;
+  const auto copy = other.open_logged_store(9);
+  for (const std::uint64_t id : {5U, 6U}) {
+    const auto found = copy->find_result({id, id});
+    ASSERT_TRUE(found && *found) << id;
+    EXPECT_EQ(**found, result(0, id).result);
+  }
+  EXPECT_TRUE(*copy->get(PointId(3)));
 }
 
 }  // namespace

@@ -83,8 +83,8 @@ class ReplicatedShardTest : public ::testing::Test, public peer::ReplicationDire
       const std::lock_guard lock(mutex_);
       placement = placement_;
     }
-    ports.read_points = [&node](const auto& begin, const auto& visit) {
-      return node.disk.read_checkpoint(1, begin, visit);
+    ports.read_points = [&node](const auto& begin, const auto& visit, const auto& visit_result) {
+      return node.disk.read_checkpoint(1, begin, visit, visit_result);
     };
     const auto& copy = placement.copies[i];
     auto points = node.disk.open_logged_store(1);

@@ -22,6 +22,9 @@ class ForwardingStore : public storage::ShardStore {
                     const std::function<bool(storage::StoredPoint&&)>& visit) const override {
     return store_.scan(after, visit);
   }
+  Result<std::optional<RequestResult>> find_result(const RequestId& id) const override {
+    return store_.find_result(id);
+  }
   storage::SequenceNumber applied_sequence() const override { return store_.applied_sequence(); }
 
  private:

@@ -19,6 +19,52 @@ std::string value_of(SequenceNumber sequence, const Point& point) {
   return value;
 }
 
+std::string result_of(SequenceNumber sequence, const RequestResult& result) {
+  std::string value;
+  append_result_value(value, sequence, result);
+  return value;
+}
+
+TEST(ResultValue, HasTheBytesOfTheFormatDocument) {
+  const RequestResult result{{{1, 2}, 3}, 4, {WriteOutcome::kApplied, WriteOutcome::kNotFound}};
+  const std::string expected(
+      "\x01\x09\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0\x03\0\0\0\0\0\0\0\x04\0\0\0\0\0\0\0\x02\0\0\0\x02",
+      46);
+  EXPECT_EQ(result_of(9, result), expected);
+  EXPECT_EQ(result_of(9, {{{1, 2}, 3}, 4, {WriteOutcome::kApplied}}).size(), 45U);
+}
+
+TEST(ResultValue, ReadsBackWhatWasWritten) {
+  for (const std::size_t count : {0U, 1U, 7U, 8U, 9U, 1000U}) {
+    RequestResult result{{{5, ~0ULL}, 7}, -1, std::vector<WriteOutcome>(count)};
+    for (int missing = 0; missing < 2; ++missing) {
+      const auto read = decode_result_value(result_of(3, result));
+      ASSERT_TRUE(read) << read.error().message;
+      EXPECT_EQ(read->sequence, 3U);
+      EXPECT_EQ(read->result, result) << count;
+      if (count > 0) result.outcomes.back() = WriteOutcome::kNotFound;
+    }
+  }
+}
+
+TEST(ResultValue, BadBytesAreErrors) {
+  const auto good = result_of(1, {{{1, 2}, 3}, 4, std::vector(9, WriteOutcome::kNotFound)});
+  ASSERT_TRUE(decode_result_value(good));
+  for (std::size_t size = 0; size < good.size(); ++size) {
+    if (size == 45) continue;  // without its bits it says that all were applied
+    EXPECT_FALSE(decode_result_value(std::string_view(good).substr(0, size))) << size;
+  }
+  EXPECT_FALSE(decode_result_value(good + '\0'));
+  const auto with = [&](std::size_t at, char byte) {
+    auto bad = good;
+    bad[at] = byte;
+    return decode_result_value(bad);
+  };
+  EXPECT_THAT(with(0, 2).error().message, HasSubstr("version"));
+  EXPECT_THAT(with(44, 1).error().message, HasSubstr("too many"));         // 2^24 outcomes
+  EXPECT_THAT(with(46, '\xff').error().message, HasSubstr("of nothing"));  // bits of outcomes that are not there
+}
+
 TEST(PointValue, ReadsBackWhatWasWritten) {
   const Point point{PointId("a"), {1.5F, -0.0F, std::numeric_limits<float>::denorm_min()}, R"({"x":1})"};
   const auto stored = decode_point_value(point.id, value_of(0x0102030405060708, point));

@@ -409,16 +409,16 @@ TEST(LogEncoding, ASliceOfACheckpointReadsBack) {
   std::string slice;
   append_point(slice, {Point{PointId(1), {1, 2}, "{}"}, 40});
   append_point(slice, {Point{PointId("b"), {3}, ""}, 2});
-  const auto points = slice_points(slice);
+  const auto points = slice_writes(slice);
   ASSERT_TRUE(points) << points.error().message;
   ASSERT_EQ(points->size(), 2U);
   EXPECT_EQ((*points)[0].sequence, 40U);
   EXPECT_EQ((*points)[1].point.id, PointId("b"));
   for (std::size_t size = 1; size + 1 < slice.size(); ++size) {
-    const auto cut = slice_points(std::string_view(slice).substr(0, size));
+    const auto cut = slice_writes(std::string_view(slice).substr(0, size));
     EXPECT_TRUE(!cut || cut->size() < 2) << size;
   }
-  EXPECT_FALSE(slice_points(make_entry(1, std::vector<StoredWrite>{{1, true, Point{}}}).bytes));
+  EXPECT_FALSE(slice_writes(make_entry(1, std::vector<StoredWrite>{{1, true, Point{}}}).bytes));
 }
 
 }  // namespace

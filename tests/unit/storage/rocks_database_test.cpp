@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <rocksdb/db.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -13,6 +14,7 @@
 
 #include "encoding.hpp"
 #include "unit/storage/store_fixture.hpp"
+#include "vectorizer/storage/log_encoding.hpp"
 
 namespace vectorizer::storage {
 namespace {
@@ -40,6 +42,50 @@ class RocksDatabaseTest : public StoreTest {
     return std::regex_search(text, match, count) ? std::stoi(match[1]) : -1;
   }
 };
+
+/// A directory of a version that knew no results: it has no such column family, and entries of version 1.
+TEST_F(RocksDatabaseTest, ADirectoryWithoutResultsOpens) {
+  ASSERT_TRUE(write(*store_, {upsert(1, PointId(1), {1})}));
+  {
+    auto log = std::move(*database_->open_log(2));
+    ASSERT_TRUE(log->append(std::vector{make_entry(1, std::vector{upsert(1, PointId(7), {2})})}, 0));
+  }
+  close();
+  rocksdb::Options options;
+  std::vector<std::string> names;
+  ASSERT_TRUE(rocksdb::DB::ListColumnFamilies(options, options_.directory.string(), &names).ok());
+  std::vector<rocksdb::ColumnFamilyDescriptor> families;
+  for (const auto& name : names) families.emplace_back(name, rocksdb::ColumnFamilyOptions());
+  {
+    rocksdb::DB* raw = nullptr;
+    std::vector<rocksdb::ColumnFamilyHandle*> handles;
+    ASSERT_TRUE(rocksdb::DB::Open(options, options_.directory.string(), families, &handles, &raw).ok());
+    const std::unique_ptr<rocksdb::DB> before(raw);
+    for (auto* handle : handles) {
+      const bool newer = handle->GetName() == "results";
+      ASSERT_TRUE(!newer || before->DropColumnFamily(handle).ok());
+      ASSERT_TRUE(before->DestroyColumnFamilyHandle(handle).ok());
+    }
+  }
+  options_.read_only = true;
+  reopen();
+  EXPECT_TRUE(*store_->get(PointId(1)));
+  options_.read_only = false;
+  reopen();
+  EXPECT_EQ(store_->applied_sequence(), 1U);
+  EXPECT_FALSE(*store_->find_result({1, 1}));
+  const auto log = std::move(*database_->open_log(2));
+  const auto entries = log->read(0, 1000);
+  ASSERT_TRUE(entries && entries->size() == 1);
+  EXPECT_EQ(entries->front().bytes[0], 1);
+  EXPECT_EQ((*entry_writes(entries->front()))[0].point.id, PointId(7));
+  StoredWrite result;
+  result.sequence = 2;
+  result.deleted = true;
+  result.result = RequestResult{{{1, 1}, 2}, 1LL << 50, {WriteOutcome::kApplied}};
+  ASSERT_TRUE(write(*store_, {result}));
+  EXPECT_TRUE(*store_->find_result({1, 1}));
+}
 
 TEST_F(RocksDatabaseTest, LocalRecordsSurviveARestart) {
   ASSERT_TRUE(database_->put_local("copies/1", "one"));
