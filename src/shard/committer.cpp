@@ -4,9 +4,19 @@
 
 #include <algorithm>
 #include <cassert>
+#include <chrono>
 #include <unordered_map>
+#include <unordered_set>
 
 namespace vectorizer::shard {
+namespace {
+
+std::int64_t now_ms() {
+  const auto since = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::milliseconds>(since).count();
+}
+
+}  // namespace
 
 void Committer::commit(std::span<PendingWrite* const> group) {
   const std::lock_guard commit_lock(state_.commit_mutex);
@@ -20,30 +30,65 @@ void Committer::commit(std::span<PendingWrite* const> group) {
     return;
   }
   for (PendingWrite* write : group) {
-    if (write->result) write->result = outcome.error();
+    if (write->result && !write->replayed) write->result = outcome.error();
   }
 }
 
 void Committer::commit_each(std::span<PendingWrite* const> group) {
   for (PendingWrite* const& write : group) {
+    if (write->replayed) continue;
     Result<void> alone = settle();
     if (alone) alone = commit_together(std::span(&write, 1));
     if (!alone) write->result = alone.error();
   }
 }
 
+Result<std::vector<PendingWrite*>> Committer::without_known(std::span<PendingWrite* const> group,
+                                                            std::vector<PendingWrite*>& later) const {
+  std::vector<PendingWrite*> fresh;
+  std::unordered_set<RequestId, RequestIdHash> seen;
+  for (PendingWrite* write : group) {
+    if (!write->stamp) {
+      fresh.push_back(write);
+      continue;
+    }
+    ASSIGN_OR_RETURN(auto known, state_.store->find_result(write->stamp->id));
+    if (!known) {
+      (seen.insert(write->stamp->id).second ? fresh : later).push_back(write);
+      continue;
+    }
+    write->replayed = true;
+    if (known->stamp == *write->stamp && known->outcomes.size() == write->ops.size()) {
+      write->result = std::move(known->outcomes);
+    } else {
+      write->result = Error{ErrorType::kConflict, "this Idempotency-Key was used for another request"}
+                          .with("reason", "mismatch")
+                          .with("shard_id", state_.options.id.value());
+    }
+  }
+  return fresh;
+}
+
 Result<void> Committer::commit_together(std::span<PendingWrite* const> group) {
+  std::vector<PendingWrite*> later;
+  ASSIGN_OR_RETURN(const auto fresh, without_known(group, later));
   Resolver resolver(state_.generation->table, *state_.store, state_.store->last_sequence() + 1);
-  if (auto read = resolver.prefetch(group); !read) {
+  if (auto read = resolver.prefetch(fresh); !read) {
     if (group.size() == 1) return read;
     commit_each(group);  // a point that cannot be read is the error of the writer who needs it, not of the others
     return {};
   }
-  for (PendingWrite* write : group) write->result = resolver.resolve(write->ops);
-  if (resolver.writes().empty()) return {};
-  const auto final_writes = resolver.final_writes();
-  RETURN_IF_ERROR(store(resolver.writes(), final_writes));
-  apply(final_writes, resolver.stored());
+  const std::int64_t now = now_ms();
+  for (PendingWrite* write : fresh) {
+    write->result = resolver.resolve(write->ops);
+    if (write->stamp && write->result) resolver.remember({*write->stamp, now, *write->result});
+  }
+  if (!resolver.writes().empty()) {
+    const auto final_writes = resolver.final_writes();
+    RETURN_IF_ERROR(store(resolver.writes(), final_writes));
+    apply(final_writes, resolver.stored());
+  }
+  commit_each(later);
   return {};
 }
 
@@ -81,11 +126,14 @@ Result<void> Committer::store_and_apply(std::span<const storage::StoredWrite> wr
   writes = writes.subspan(static_cast<std::size_t>(first_new - writes.begin()));
   if (writes.empty()) return {};
   std::unordered_map<PointId, std::size_t, PointIdHash> last;
-  for (std::size_t i = 0; i < writes.size(); ++i) last[writes[i].point.id] = i;
+  for (std::size_t i = 0; i < writes.size(); ++i) {
+    if (!writes[i].result) last[writes[i].point.id] = i;
+  }
   std::vector<const storage::StoredWrite*> final_writes;
   std::vector<PointId> in_store;  // whose long payloads leave the payload index
   const SlotTable& table = state_.generation->table;
   for (std::size_t i = 0; i < writes.size(); ++i) {
+    if (writes[i].result) continue;
     const PointId& id = writes[i].point.id;
     if (last.at(id) != i) continue;
     final_writes.push_back(&writes[i]);

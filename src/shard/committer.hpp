@@ -20,6 +20,9 @@ class Committer {
   Result<void> apply_stored(std::span<const storage::StoredWrite> writes);
 
  private:
+  /// Those that were not done before. What was gets its result; one that is twice in the group goes to `later`.
+  Result<std::vector<PendingWrite*>> without_known(std::span<PendingWrite* const> group,
+                                                   std::vector<PendingWrite*>& later) const;
   Result<void> commit_together(std::span<PendingWrite* const> group);
   /// One batch for each, where together they fail.
   void commit_each(std::span<PendingWrite* const> group);

@@ -95,11 +95,21 @@ void Resolver::push(bool deleted, Point point) {
   writes_.push_back(std::move(write));
 }
 
+void Resolver::remember(RequestResult result) {
+  storage::StoredWrite write;
+  write.sequence = next_ + writes_.size();
+  write.deleted = true;
+  write.result = std::move(result);
+  writes_.push_back(std::move(write));
+}
+
 void Resolver::roll_back(std::size_t size) {
   if (writes_.size() == size) return;
   writes_.resize(size);
   last_write_.clear();
-  for (std::size_t i = 0; i < writes_.size(); ++i) last_write_[writes_[i].point.id] = i;
+  for (std::size_t i = 0; i < writes_.size(); ++i) {
+    if (!writes_[i].result) last_write_[writes_[i].point.id] = i;
+  }
 }
 
 bool Resolver::exists(const PointId& id) const {

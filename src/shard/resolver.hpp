@@ -31,6 +31,9 @@ class Resolver {
   /// One outcome per operation. After an error nothing of `ops` is among the writes.
   WriteResult resolve(std::span<const WriteOp> ops);
 
+  /// The request that was resolved last is remembered with its outcomes: a change like the others.
+  void remember(RequestResult result);
+
   std::span<const storage::StoredWrite> writes() const { return writes_; }
   /// The last write of each id, in order: what becomes visible.
   std::vector<const storage::StoredWrite*> final_writes() const;

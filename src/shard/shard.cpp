@@ -57,11 +57,12 @@ class StoreBackedShard final : public Shard {
     return {};
   }
 
-  Result<std::vector<WriteOutcome>> write(std::span<const WriteOp> ops) override {
-    if (ops.empty()) return std::vector<WriteOutcome>{};
+  Result<std::vector<WriteOutcome>> write(std::span<const WriteOp> ops,
+                                          const std::optional<RequestStamp>& stamp) override {
+    if (ops.empty() && !stamp) return std::vector<WriteOutcome>{};
     RETURN_IF_ERROR(check_vectors(ops));
     RETURN_IF_ERROR(check_tail(ops));
-    return queue_.submit(ops);
+    return queue_.submit(ops, stamp);
   }
 
   Result<void> apply(std::span<const storage::StoredWrite> writes) override {

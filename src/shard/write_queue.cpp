@@ -13,9 +13,10 @@ std::size_t bytes_of(std::span<const WriteOp> ops) {
 
 }  // namespace
 
-WriteResult WriteQueue::submit(std::span<const WriteOp> ops) {
+WriteResult WriteQueue::submit(std::span<const WriteOp> ops, const std::optional<RequestStamp>& stamp) {
   Waiting self;
   self.write.ops = ops;
+  self.write.stamp = stamp;
   self.bytes = bytes_of(ops);
 
   std::unique_lock lock(mutex_);

@@ -4,10 +4,12 @@
 #include <deque>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "vectorizer/base/result.hpp"
+#include "vectorizer/model/request_id.hpp"
 #include "vectorizer/model/requests.hpp"
 
 namespace vectorizer::shard {
@@ -17,6 +19,8 @@ using WriteResult = Result<std::vector<WriteOutcome>>;
 /// One call of write() that waits for its outcome.
 struct PendingWrite {
   std::span<const WriteOp> ops;
+  std::optional<RequestStamp> stamp;
+  bool replayed = false;  ///< the result is of an earlier write of the same request
   WriteResult result = std::vector<WriteOutcome>{};
 };
 
@@ -34,7 +38,7 @@ class WriteQueue {
 
   explicit WriteQueue(Commit commit) : commit_(std::move(commit)) {}
 
-  WriteResult submit(std::span<const WriteOp> ops);
+  WriteResult submit(std::span<const WriteOp> ops, const std::optional<RequestStamp>& stamp = std::nullopt);
   /// Writers that wait, and those of the group that is being committed.
   std::size_t depth() const;
 

@@ -13,6 +13,7 @@
 #include "vectorizer/base/metrics.hpp"
 #include "vectorizer/base/result.hpp"
 #include "vectorizer/model/collection_config.hpp"
+#include "vectorizer/model/request_id.hpp"
 #include "vectorizer/model/requests.hpp"
 #include "vectorizer/model/shard_stats.hpp"
 #include "vectorizer/storage/shard_store.hpp"
@@ -48,7 +49,11 @@ class Shard {
 
   /// Blocks until durable and applied. One outcome per op, in order; an error means nothing of this call was applied,
   /// except kInternal, whose outcome is unknown. kOverloaded when the exact tail is at its limit.
-  virtual Result<std::vector<WriteOutcome>> write(std::span<const WriteOp> ops) = 0;
+  ///
+  /// A request that was done before, as far as the shard remembers it (docs/replication.md), is not done again: it gets
+  /// its earlier outcomes, or kConflict when it was another one. With a stamp, `ops` may be empty: it is remembered.
+  virtual Result<std::vector<WriteOutcome>> write(std::span<const WriteOp> ops,
+                                                  const std::optional<RequestStamp>& stamp = std::nullopt) = 0;
   /// What the primary of this shard has resolved and committed: stores it in one batch and makes it visible. In the
   /// order of sequences; those that the store already has are left out. An error means the same as for write().
   virtual Result<void> apply(std::span<const storage::StoredWrite> writes) = 0;

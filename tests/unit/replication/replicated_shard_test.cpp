@@ -245,5 +245,53 @@ TEST_F(ReplicatedShardTest, APrimaryThatIsCutOffLetsItsWritersGo) {
   EXPECT_NE(outcome.error().details.find(R"("outcome":"unknown")"), std::string::npos) << outcome.error().details;
 }
 
+TEST_F(ReplicatedShardTest, ARetryAtTheNextPrimaryGetsTheFirstResult) {
+  WriteOp erase;
+  erase.kind = WriteOp::Kind::kDelete;
+  erase.id = PointId(7);
+  const std::vector<WriteOp> ops{upsert(1, 1), erase};
+  const RequestStamp stamp{{1, 2}, 3};
+  // The first primary commits, and is gone before its client hears of it.
+  ASSERT_TRUE(nodes_[0].shard->write(ops, stamp));
+  nodes_[0].reachable = false;
+  promote(1);
+  await([&] { return nodes_[1].group->stats().open; });
+  const auto eventually = [&](const std::vector<WriteOp>& wanted) {
+    await([&] { return static_cast<bool>(nodes_[1].shard->write(wanted)); });
+  };
+  WriteOp erase_first = erase;
+  erase_first.id = PointId(1);
+  eventually({erase_first});
+  eventually({upsert(1, 9), upsert(7, 9)});
+  const auto again = nodes_[1].shard->write(ops, stamp);
+  ASSERT_TRUE(again) << again.error().message;
+  EXPECT_EQ(*again, (std::vector{WriteOutcome::kApplied, WriteOutcome::kNotFound}));
+  EXPECT_EQ(points_on(1), (std::vector<std::pair<PointId, float>>{{PointId(1), 9}, {PointId(7), 9}}));
+}
+
+TEST_F(ReplicatedShardTest, AWriteWhoseEntryWasCutIsForgottenAndDoneByItsRetry) {
+  ASSERT_TRUE(nodes_[0].shard->write(std::vector{upsert(1, 1)}));
+  const std::vector<WriteOp> ops{upsert(2, 2)};
+  const RequestStamp stamp{{1, 2}, 3};
+  // It reaches the log of the primary, and nobody else's.
+  nodes_[1].reachable = nodes_[2].reachable = false;
+  std::jthread cut([&] {
+    await([&] { return nodes_[0].group->status().last.sequence > nodes_[1].group->status().last.sequence; });
+    isolated_ = true;
+  });
+  ASSERT_FALSE(nodes_[0].shard->write(ops, stamp));
+  cut.join();
+  promote(1);
+  isolated_ = false;
+  nodes_[1].reachable = nodes_[2].reachable = true;
+  await([&] { return nodes_[1].group->stats().open; });
+  await([&] { return static_cast<bool>(nodes_[1].shard->write(std::vector{upsert(2, 9)})); });
+  await([&] { return nodes_[1].group->stats().in_sync == 3; });
+  const auto again = nodes_[1].shard->write(ops, stamp);
+  ASSERT_TRUE(again) << again.error().message;
+  expect_equal_copies();
+  EXPECT_EQ(points_on(0), (std::vector<std::pair<PointId, float>>{{PointId(1), 1}, {PointId(2), 2}}));
+}
+
 }  // namespace
 }  // namespace vectorizer::replication
