@@ -37,17 +37,18 @@ class DataPlaneImpl final : public DataPlane {
     return CollectionShape{routing.collection().config.dimension, routing.collection().config.metric};
   }
 
-  Result<WriteReport> write(const std::string& collection, std::vector<WriteOp> ops,
-                            std::vector<std::size_t> places) override {
+  Result<WriteReport> write(const std::string& collection, std::vector<WriteOp> ops, std::vector<std::size_t> places,
+                            const WriteKey& key) override {
     const auto kind = ops.empty() ? WriteOp::Kind::kPatch : ops.front().kind;  // the ops of one request are of one kind
-    auto report = writer(collection).write(std::move(ops), places);
+    auto report = writer(collection).write(std::move(ops), places, RequestKey::of(collection, key));
     if (report) count_writes(collection, kind, report->applied);
     return report;
   }
 
-  Result<WriteReport> write_matching(const std::string& collection, const Filter& filter, WriteOp op) override {
+  Result<WriteReport> write_matching(const std::string& collection, const Filter& filter, WriteOp op,
+                                     const WriteKey& key) override {
     const auto kind = op.kind;
-    auto report = writer(collection).write_matching(filter, std::move(op));
+    auto report = writer(collection).write_matching(filter, std::move(op), RequestKey::of(collection, key));
     if (report) count_writes(collection, kind, report->applied);
     return report;
   }

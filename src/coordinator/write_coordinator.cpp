@@ -32,10 +32,21 @@ bool outcome_unknown(const Error& error) {
          error.details.find(R"("outcome":"unknown")") != std::string::npos;
 }
 
-/// Nothing was done, and it may be done by whoever leads the shard in a moment.
-bool worth_another_try(const Error& error) {
-  return !outcome_unknown(error) &&
-         (error.type == ErrorType::kShardUnavailable || error.type == ErrorType::kNodeUnreachable);
+/// It may be done, or found to be done, by whoever leads the shard in a moment. What failed within a node does so
+/// again.
+bool worth_another_try(const Error& error, bool doubtful) {
+  switch (error.type) {
+    case ErrorType::kShardUnavailable:
+    case ErrorType::kNodeUnreachable:
+    case ErrorType::kTimeout:
+      return true;
+    case ErrorType::kNotEnoughReplicas:
+    case ErrorType::kOverloaded:
+    case ErrorType::kShuttingDown:
+      return doubtful;
+    default:
+      return false;
+  }
 }
 
 std::size_t place_of(std::size_t index, std::span<const std::size_t> places) {
@@ -64,6 +75,10 @@ Result<void> check_dimensions(const ShardRouting& routing, const std::vector<Wri
 
 /// partial_write, or the error itself when nothing was applied anywhere.
 Error failure_of(const WriteReport& report, std::size_t parts, std::vector<FailedPart> failed) {
+  const auto conflict = std::find_if(failed.begin(), failed.end(),
+                                     [](const FailedPart& part) { return part.error.type == ErrorType::kConflict; });
+  // The client's mistake, which no retry heals.
+  if (conflict != failed.end()) return std::move(conflict->error).with("applied", report.applied);
   const auto unknown = [](const Error& error) { return outcome_unknown(error) ? "unknown" : "not_applied"; };
   if (failed.size() == parts) {
     // An unknown outcome of one shard is one of the whole request.
@@ -122,7 +137,7 @@ void WriteCoordinator::attempt(const ShardRouting& routing, std::map<ShardId, Pa
     group.node = *primary;
     part.term = routing.term_of(shard);
     // On a single node nobody else will be asked: the operations may go.
-    group.writes.push_back({shard, part.term, routing.single() ? std::move(part.ops) : part.ops});
+    group.writes.push_back({shard, part.term, routing.single() ? std::move(part.ops) : part.ops, part.stamp});
   }
   std::vector<NodeParts*> groups;
   for (auto& [node, group] : by_node) groups.push_back(&group);
@@ -142,19 +157,31 @@ void WriteCoordinator::attempt(const ShardRouting& routing, std::map<ShardId, Pa
     for (auto& reply : list) {
       auto& part = parts.at(reply.shard);
       part.result = std::move(reply.outcomes);
+      if (!*part.result && outcome_unknown(part.result->error())) part.doubtful = true;
       part.sequence = reply.sequence;
     }
   }
 }
 
 bool WriteCoordinator::worth_another_try_of(const Part& part) {
-  return part.result && !*part.result && worth_another_try(part.result->error());
+  return part.result && !*part.result && worth_another_try(part.result->error(), part.doubtful);
 }
 
-Result<WriteReport> WriteCoordinator::write(std::vector<WriteOp> ops, std::span<const std::size_t> places) const {
+Result<WriteReport> WriteCoordinator::write(std::vector<WriteOp> ops, std::span<const std::size_t> places,
+                                            const RequestKey& key) const {
   ASSIGN_OR_RETURN(auto routing, route_());
   RETURN_IF_ERROR(check_dimensions(routing, ops, places));
   auto parts = split(routing, std::move(ops), places);
+  return complete(std::move(routing), std::move(parts), key);
+}
+
+Result<WriteReport> WriteCoordinator::complete(ShardRouting routing, std::map<ShardId, Part> parts,
+                                               const RequestKey& key) const {
+  // On a single node a write without a client's key is never sent again.
+  const bool stamped = !(routing.single() && key.own());
+  for (auto& [shard, part] : parts) {
+    if (stamped) part.stamp = key.stamp(shard);
+  }
   for (;;) {
     attempt(routing, parts);
     const bool again =
@@ -171,6 +198,8 @@ Result<WriteReport> WriteCoordinator::write(std::vector<WriteOp> ops, std::span<
   std::vector<FailedPart> failed;
   for (auto& [shard, part] : parts) {
     if (!*part.result) {
+      auto& error = part.result->error();
+      if (part.doubtful && error.details.find("\"outcome\"") == std::string::npos) error.with("outcome", "unknown");
       failed.push_back({&part, std::move(part.result->error())});
       continue;
     }
@@ -189,10 +218,16 @@ Result<WriteReport> WriteCoordinator::write(std::vector<WriteOp> ops, std::span<
   return report;
 }
 
-Result<WriteReport> WriteCoordinator::write_matching(const Filter& filter, WriteOp op) const {
+Result<WriteReport> WriteCoordinator::write_matching(const Filter& filter, WriteOp op, const RequestKey& key) const {
   WriteReport report;
   op.only_if = &filter;
   ASSIGN_OR_RETURN(const auto routing, route_());
+  if (!key.own()) {
+    // Which points it changes is not known yet, only that the key is taken.
+    std::map<ShardId, Part> claims;
+    for (const auto& shard : routing.collection().shards) claims[shard];
+    RETURN_IF_ERROR(complete(routing, std::move(claims), key));
+  }
   for (const auto& shard : routing.collection().shards) {
     std::optional<PointId> after;
     for (;;) {
@@ -203,8 +238,9 @@ Result<WriteReport> WriteCoordinator::write_matching(const Filter& filter, Write
       after = ids.back();
       const bool last = ids.size() < kChunk;
       std::vector<WriteOp> ops(ids.size(), op);
+      const RequestKey part = key.chunk(ids);
       for (std::size_t i = 0; i < ids.size(); ++i) ops[i].id = std::move(ids[i]);
-      ASSIGN_OR_RETURN(const auto chunk, write(std::move(ops)));
+      ASSIGN_OR_RETURN(const auto chunk, write(std::move(ops), {}, part));
       report.applied += chunk.applied;
       merge_positions(report.positions, chunk.positions);
       if (last) break;

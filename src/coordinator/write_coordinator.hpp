@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "request_key.hpp"
 #include "shard_routing.hpp"
 #include "vectorizer/base/lane.hpp"
 #include "vectorizer/coordinator/data_plane.hpp"
@@ -18,8 +19,9 @@ namespace vectorizer::coordinator {
 /// truth per vector: all applied or not found, or an error. Some shards applied and some not is partial_write with the
 /// failed ids and their places in the request.
 ///
-/// What a node has certainly not done, because it does not lead the shard any more or cannot be reached, is sent again
-/// to whoever leads it then, until the deadline. What it may have done never is: the client is told.
+/// What a node has not done, because it does not lead the shard any more or cannot be reached, is sent again to whoever
+/// leads it then, until the deadline. So is what it may have done: the shard knows the write by its stamp, and answers
+/// with what became of it. What is still unknown at the deadline the client is told.
 class WriteCoordinator {
  public:
   using Route = std::function<Result<ShardRouting>()>;
@@ -29,21 +31,25 @@ class WriteCoordinator {
       : route_(std::move(route)), lane_(lane), deadline_(deadline) {}
 
   /// @param places where each operation stands in the request; empty: as they are in `ops`
-  Result<WriteReport> write(std::vector<WriteOp> ops, std::span<const std::size_t> places = {}) const;
+  Result<WriteReport> write(std::vector<WriteOp> ops, std::span<const std::size_t> places, const RequestKey& key) const;
   /// See DataPlane::write_matching.
-  Result<WriteReport> write_matching(const Filter& filter, WriteOp op) const;
+  Result<WriteReport> write_matching(const Filter& filter, WriteOp op, const RequestKey& key) const;
 
   /// The operations of one shard, and what became of them.
   struct Part {
     std::vector<WriteOp> ops;
     std::vector<PointId> ids;         // of ops
     std::vector<std::size_t> places;  // of ops in the request
-    std::uint64_t term = 0;           // in which they were sent last
+    std::optional<RequestStamp> stamp;
+    bool doubtful = false;   // an earlier attempt may have been done
+    std::uint64_t term = 0;  // in which they were sent last
     std::uint64_t sequence = 0;
     std::optional<Result<std::vector<WriteOutcome>>> result;
   };
 
  private:
+  /// Sends the parts until all have an answer that is final, or the deadline comes.
+  Result<WriteReport> complete(ShardRouting routing, std::map<ShardId, Part> parts, const RequestKey& key) const;
   void attempt(const ShardRouting& routing, std::map<ShardId, Part>& parts) const;
   static bool worth_another_try_of(const Part& part);
 

@@ -598,7 +598,7 @@ Result<peer::ShardDigest> LocalNodeImpl::digest(const ShardId& shard) {
 peer::ShardWriteReply LocalNodeImpl::write_one(const peer::ShardWrite& write) {
   const auto hosted = find(write.shard);
   if (!hosted) return {write.shard, unavailable(write.shard, options_.self)};
-  auto outcomes = hosted->shard->write(write.ops);
+  auto outcomes = hosted->shard->write(write.ops, write.stamp);
   return {write.shard, std::move(outcomes), hosted->shard->stats().sequence};
 }
 

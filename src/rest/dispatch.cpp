@@ -47,7 +47,7 @@ std::optional<Response> Dispatcher::dispatch(Request& request, const Result<void
   call.row = &rows_[*found];
   if (!bad_query) return fail(request, call, bad_query.error());
   if (const auto refused = check_media_type(request)) return fail(request, call, *refused);
-  if (call.row->idempotent_write && !request.idempotency_key.empty()) {
+  if (call.row->idempotent_write && request.has_idempotency_key) {
     if (auto answer = claim_key(request, call)) return answer;
   }
   if (call.route->run_on == RunOn::kIoThread) return run(request, call);
@@ -68,14 +68,16 @@ std::optional<Error> Dispatcher::check_media_type(const Request& request) const 
       .with("content_type", printable_path(type));
 }
 
-std::optional<Response> Dispatcher::claim_key(const Request& request, Call& call) {
+std::optional<Response> Dispatcher::claim_key(Request& request, Call& call) {
   const std::string& key = request.idempotency_key;
   if (!IdempotencyCache::valid_key(key)) {
     return fail(request, call, invalid_field("Idempotency-Key", "must be 1 to 128 printable ASCII characters"));
   }
   std::string target = request.path;
   for (const auto& [name, value] : request.query) target += fmt::format("\n{}={}", name, value);
-  auto claim = idempotency_.begin(key, IdempotencyCache::fingerprint(request, target), call.started);
+  const auto fingerprint = IdempotencyCache::fingerprint(request, target);
+  request.fingerprint = fingerprint.first;
+  auto claim = idempotency_.begin(key, fingerprint, call.started);
   switch (claim.verdict) {
     case IdempotencyCache::Verdict::kRun:
       call.claimed = true;

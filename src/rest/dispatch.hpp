@@ -52,7 +52,7 @@ class Dispatcher {
   };
 
   std::optional<Error> check_media_type(const Request& request) const;
-  std::optional<Response> claim_key(const Request& request, Call& call);
+  std::optional<Response> claim_key(Request& request, Call& call);
   std::optional<Response> enqueue(Request& request, const Call& call, Completion done);
   Response run(const Request& request, const Call& call);
   Response finish(const Request& request, const Call& call, Response response);

@@ -29,7 +29,9 @@ struct Request {
   std::string content_type;                                 ///< lower case, without parameters; empty when absent
   bool has_origin = false;
   std::string request_id;
+  bool has_idempotency_key = false;
   std::string idempotency_key;
+  std::uint64_t fingerprint = 0;  ///< with an idempotency key: hash of method, target and body
   std::string session_token;
   std::chrono::steady_clock::time_point received = std::chrono::steady_clock::now();  ///< whole
 

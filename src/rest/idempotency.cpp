@@ -8,8 +8,9 @@
 namespace vectorizer::rest {
 namespace {
 
+// 409 is for the request that is refused, not for the one to which the key belongs, which may still come.
 bool definite(int status) {
-  return status < 500 && status != 408 && status != 429;
+  return status < 500 && status != 408 && status != 409 && status != 429;
 }
 
 }  // namespace

@@ -14,7 +14,8 @@
 namespace vectorizer::rest {
 
 /// What became of writes that carried an Idempotency-Key, so that a repeated one is answered instead of done again.
-/// In memory only: after a restart a repeated write is done again. Thread-safe.
+/// In memory of this node only: what outlives it, or comes through another node, the shards know (request_id.hpp).
+/// Thread-safe.
 class IdempotencyCache {
  public:
   using Clock = std::chrono::steady_clock;
@@ -44,8 +45,8 @@ class IdempotencyCache {
   static bool valid_key(std::string_view key);
 
   Claim begin(const std::string& key, Fingerprint fingerprint, Clock::time_point now);
-  /// Ends what begin() answered kRun. The response is remembered if it is definite (2xx and 4xx, but not 408 and 429:
-  /// what failed otherwise may be tried again); the oldest make room.
+  /// Ends what begin() answered kRun. The response is remembered if it is definite (2xx and 4xx, but not 408, 409 and
+  /// 429: what failed otherwise may be tried again); the oldest make room.
   void finish(const std::string& key, const Response& response, Clock::time_point now);
 
  private:

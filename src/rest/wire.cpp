@@ -55,6 +55,7 @@ void read_fields(const WireHeader& header, Request& request) {
   request.content_type.clear();
   request.request_id.clear();
   request.idempotency_key.clear();
+  request.has_idempotency_key = false;
   request.session_token.clear();
   request.has_origin = false;
   for (const auto& field : header) {
@@ -71,6 +72,7 @@ void read_fields(const WireHeader& header, Request& request) {
           if (valid_request_id(value)) request.request_id.assign(value);
         } else if (beast::iequals(field.name_string(), "Idempotency-Key")) {
           request.idempotency_key.assign(value);
+          request.has_idempotency_key = true;
         } else if (beast::iequals(field.name_string(), "X-Session-Token")) {
           request.session_token.assign(value);
         }

@@ -127,6 +127,12 @@ void encode_write(const std::vector<peer::ShardWrite>& writes, wire::WriteReques
     wire::ShardWrite& shard = *out.add_writes();
     shard.set_shard(write.shard.value());
     shard.set_term(write.term);
+    if (write.stamp) {
+      wire::RequestStamp& stamp = *shard.mutable_stamp();
+      stamp.set_high(write.stamp->id.high);
+      stamp.set_low(write.stamp->id.low);
+      stamp.set_body(write.stamp->body);
+    }
     shard.mutable_ops()->Reserve(static_cast<int>(write.ops.size()));
     for (const auto& op : write.ops) {
       wire::WriteOp& to = *shard.add_ops();
@@ -154,6 +160,9 @@ Result<ReceivedWrite> decode_write(const wire::WriteRequest& in) {
     peer::ShardWrite& to = out.writes.emplace_back();
     to.shard = ShardId(shard.shard());
     to.term = shard.term();
+    if (shard.has_stamp()) {
+      to.stamp = RequestStamp{{shard.stamp().high(), shard.stamp().low()}, shard.stamp().body()};
+    }
     to.ops.reserve(static_cast<std::size_t>(shard.ops_size()));
     for (const auto& op : shard.ops()) {
       ASSIGN_OR_RETURN(WriteOp decoded, decode_op(op, out.conditions));

@@ -49,18 +49,28 @@ struct CollectionShape {
 /// durable, reads run on the calling thread where the shards are local. Every method answers collection_not_found for a
 /// collection that does not exist. Dimensions and limits are checked by the caller, except that a vector of the wrong
 /// dimension is refused with dimension_mismatch before anything is written.
+/// By which a client's write is known when it comes again.
+struct WriteKey {
+  std::string name;        ///< the client's; empty when it has given none
+  std::uint64_t body = 0;  ///< hash of what it asks
+};
+
 class DataPlane {
  public:
   virtual ~DataPlane() = default;
 
   virtual Result<CollectionShape> shape(const std::string& collection) const = 0;
 
-  /// `places` says where each operation stands in the request, for errors; empty where that is its own index.
+  /// `places` says where each operation stands in the request, for errors; empty where that is its own index. A write
+  /// with the key of an earlier one is not done again on the shards that did it: they answer as they did (kConflict
+  /// when its body is another), whichever node it comes through; without a key it is a write of its own.
   virtual Result<WriteReport> write(const std::string& collection, std::vector<WriteOp> ops,
-                                    std::vector<std::size_t> places = {}) = 0;
+                                    std::vector<std::size_t> places = {}, const WriteKey& key = {}) = 0;
   /// Applies `op` (kDelete or kPayload; its id is ignored) to every point for which the filter holds, in chunks, each
   /// re-checked under the shard's write order; not atomic as a whole. The report counts what was done.
-  virtual Result<WriteReport> write_matching(const std::string& collection, const Filter& filter, WriteOp op) = 0;
+  /// With a key, a chunk that was done before is not done again.
+  virtual Result<WriteReport> write_matching(const std::string& collection, const Filter& filter, WriteOp op,
+                                             const WriteKey& key = {}) = 0;
 
   // Reads that carry a session see what it wrote in the shards that they ask, or are session_lost because the shard has
   // lost it. Shards of other collections, and of those that are gone, say nothing.

@@ -8,6 +8,7 @@
 
 #include "vectorizer/base/result.hpp"
 #include "vectorizer/model/collection_config.hpp"
+#include "vectorizer/model/request_id.hpp"
 #include "vectorizer/model/requests.hpp"
 #include "vectorizer/model/shard_stats.hpp"
 #include "vectorizer/peer/snapshots.hpp"
@@ -19,6 +20,7 @@ struct ShardWrite {
   ShardId shard;
   std::uint64_t term = 0;
   std::vector<WriteOp> ops;
+  std::optional<RequestStamp> stamp{};  ///< by which the shard knows it when it comes again
 };
 
 /// What one shard answered.

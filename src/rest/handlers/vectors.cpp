@@ -26,12 +26,16 @@ Error vector_not_found(const PointId& id) {
   return error;
 }
 
+coordinator::WriteKey key_of(const Request& request) {
+  return {request.idempotency_key, request.fingerprint};
+}
+
 Result<Response> upsert(const Services& services, const Request& request) {
   ASSIGN_OR_RETURN(auto target, target_of(services, request, Body::kJsonOrBinary, {}));
   const auto parse = target.body == BodyKind::kBinary ? parse_binary_upsert : parse_upsert;
   ASSIGN_OR_RETURN(auto write, parse(request.body, target.shape.dimension, services.limits));
-  ASSIGN_OR_RETURN(const auto report,
-                   services.data.write(target.collection, std::move(write.ops), std::move(write.places)));
+  ASSIGN_OR_RETURN(const auto report, services.data.write(target.collection, std::move(write.ops),
+                                                          std::move(write.places), key_of(request)));
   return written(fmt::format(R"({{"status":"ok","upserted":{}}})", report.applied), std::move(target), report);
 }
 
@@ -51,11 +55,11 @@ Result<Response> get_one(const Services& services, const Request& request) {
 }
 
 /// One operation on the id of the path, which must be there unless it is put.
-Result<Response> write_one(const Services& services, const PointId& id, Target&& target, WriteOp op,
-                           std::string_view done) {
+Result<Response> write_one(const Services& services, const Request& request, const PointId& id, Target&& target,
+                           WriteOp op, std::string_view done) {
   std::vector<WriteOp> ops;
   ops.push_back(std::move(op));
-  ASSIGN_OR_RETURN(const auto report, services.data.write(target.collection, std::move(ops)));
+  ASSIGN_OR_RETURN(const auto report, services.data.write(target.collection, std::move(ops), {}, key_of(request)));
   if (report.applied == 0) return vector_not_found(id);
   return written(std::string(done), std::move(target), report);
 }
@@ -64,14 +68,14 @@ Result<Response> put_one(const Services& services, const Request& request) {
   ASSIGN_OR_RETURN(auto target, target_of(services, request, Body::kJson, {"id_type"}));
   ASSIGN_OR_RETURN(const auto id, point_id_of(request));
   ASSIGN_OR_RETURN(auto op, parse_put(request.body, id, target.shape.dimension, services.limits));
-  return write_one(services, id, std::move(target), std::move(op), R"({"status":"ok","upserted":1})");
+  return write_one(services, request, id, std::move(target), std::move(op), R"({"status":"ok","upserted":1})");
 }
 
 Result<Response> patch_one(const Services& services, const Request& request) {
   ASSIGN_OR_RETURN(auto target, target_of(services, request, Body::kJson, {"id_type"}));
   ASSIGN_OR_RETURN(const auto id, point_id_of(request));
   ASSIGN_OR_RETURN(auto op, parse_patch(request.body, id, target.shape.dimension, services.limits));
-  return write_one(services, id, std::move(target), std::move(op), R"({"status":"ok","updated":1})");
+  return write_one(services, request, id, std::move(target), std::move(op), R"({"status":"ok","updated":1})");
 }
 
 Result<Response> delete_one(const Services& services, const Request& request) {
@@ -80,7 +84,7 @@ Result<Response> delete_one(const Services& services, const Request& request) {
   WriteOp op;
   op.kind = WriteOp::Kind::kDelete;
   op.id = id;
-  return write_one(services, id, std::move(target), std::move(op), R"({"status":"deleted"})");
+  return write_one(services, request, id, std::move(target), std::move(op), R"({"status":"deleted"})");
 }
 
 Result<Response> get_many(const Services& services, const Request& request) {
@@ -92,25 +96,28 @@ Result<Response> get_many(const Services& services, const Request& request) {
   return json_response(get_reply(body.ids, points, body.what));
 }
 
-Result<coordinator::WriteReport> apply(const Services& services, const std::string& collection, BulkChange change) {
-  if (change.filter) return services.data.write_matching(collection, *change.filter, std::move(change.op));
+Result<coordinator::WriteReport> apply(const Services& services, const Request& request, const std::string& collection,
+                                       BulkChange change) {
+  if (change.filter) {
+    return services.data.write_matching(collection, *change.filter, std::move(change.op), key_of(request));
+  }
   if (change.ids->empty()) return coordinator::WriteReport{};
   std::vector<WriteOp> ops(change.ids->size(), change.op);
   for (std::size_t i = 0; i < ops.size(); ++i) ops[i].id = std::move((*change.ids)[i]);
-  return services.data.write(collection, std::move(ops), std::move(change.places));
+  return services.data.write(collection, std::move(ops), std::move(change.places), key_of(request));
 }
 
 Result<Response> delete_many(const Services& services, const Request& request) {
   ASSIGN_OR_RETURN(auto target, target_of(services, request, Body::kJson, {}));
   ASSIGN_OR_RETURN(auto change, parse_delete(request.body, services.limits));
-  ASSIGN_OR_RETURN(const auto report, apply(services, target.collection, std::move(change)));
+  ASSIGN_OR_RETURN(const auto report, apply(services, request, target.collection, std::move(change)));
   return written(fmt::format(R"({{"deleted":{}}})", report.applied), std::move(target), report);
 }
 
 Result<Response> change_payloads(const Services& services, const Request& request) {
   ASSIGN_OR_RETURN(auto target, target_of(services, request, Body::kJson, {}));
   ASSIGN_OR_RETURN(auto change, parse_payload_change(request.body, services.limits));
-  ASSIGN_OR_RETURN(const auto report, apply(services, target.collection, std::move(change)));
+  ASSIGN_OR_RETURN(const auto report, apply(services, request, target.collection, std::move(change)));
   return written(fmt::format(R"({{"updated":{}}})", report.applied), std::move(target), report);
 }
 

@@ -40,6 +40,7 @@ class ScriptedPeer final : public peer::Peer {
     if (on_write) on_write();
     std::vector<peer::ShardWriteReply> replies;
     for (const auto& write : writes) {
+      if (on_shard_write) on_shard_write(write);
       if (const auto failing = failures.find(write.shard); failing != failures.end()) {
         replies.push_back({write.shard, failing->second});
       } else {
@@ -88,9 +89,9 @@ class ScriptedPeer final : public peer::Peer {
     for (const auto& shard : shards) replies.push_back(answer(shard, std::uint64_t{1}));
     return replies;
   }
-  Result<std::vector<PointId>> matching(const ShardId&, const Filter&, const std::optional<PointId>&,
+  Result<std::vector<PointId>> matching(const ShardId& shard, const Filter&, const std::optional<PointId>&,
                                         std::size_t) override {
-    return std::vector<PointId>{};
+    return matches[shard];
   }
   Result<std::vector<peer::ShardReport>> report(std::span<const ShardId>) override {
     std::vector<peer::ShardReport> reports;
@@ -106,11 +107,13 @@ class ScriptedPeer final : public peer::Peer {
   std::map<ShardId, Error> failures;
   std::map<ShardId, std::vector<ScoredPoint>> hits;
   std::map<ShardId, peer::ShardPage> pages;
+  std::map<ShardId, std::vector<PointId>> matches;
   std::string payload;
   std::vector<ShardId> asked;
   std::vector<Projection> projections;
   std::function<void(const SearchQuery&)> on_search;
   std::function<void()> on_write;
+  std::function<void(const peer::ShardWrite&)> on_shard_write;
   std::vector<ReadFrom> reads;  ///< one per call
 
  private:

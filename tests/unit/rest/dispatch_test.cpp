@@ -107,9 +107,21 @@ TEST_F(DispatcherTest, BadIdempotencyKeyIsRefused) {
   start();
   auto client = connect();
 
-  expect_error(client.call(post("/collections/a/vectors", "1", "Idempotency-Key: " + std::string(129, 'k') + "\r\n")),
-               400, "validation_error");
+  for (const std::string& key : {std::string(), std::string(129, 'k'), std::string("a\tb"), std::string("\xc3\xbc")}) {
+    expect_error(client.call(post("/collections/a/vectors", "1", "Idempotency-Key: " + key + "\r\n")), 400,
+                 "validation_error");
+  }
   EXPECT_EQ(writes, 0);
+  EXPECT_EQ(
+      client.call(post("/collections/a/vectors", "1", "Idempotency-Key: " + std::string(128, 'k') + "\r\n")).status,
+      200U);
+}
+
+TEST_F(DispatcherTest, ARequestIdIsNoIdempotencyKey) {
+  start();
+  auto client = connect();
+  for (int i = 0; i < 2; ++i) client.call(post("/collections/a/vectors", "1", "X-Request-Id: same\r\n"));
+  EXPECT_EQ(writes, 2);
 }
 
 TEST_F(DispatcherTest, CountsByRouteMethodAndStatus) {

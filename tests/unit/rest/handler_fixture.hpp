@@ -66,8 +66,9 @@ class MapData final : public coordinator::DataPlane {
     if (collection != "docs") return MapAdmin::missing(collection);
     return coordinator::CollectionShape{dimension, Metric::kDot};
   }
-  Result<coordinator::WriteReport> write(const std::string&, std::vector<WriteOp> ops,
-                                         std::vector<std::size_t> places) override {
+  Result<coordinator::WriteReport> write(const std::string&, std::vector<WriteOp> ops, std::vector<std::size_t> places,
+                                         const coordinator::WriteKey& key) override {
+    written_key = key;
     if (write_error) return *write_error;
     coordinator::WriteReport report;
     report.positions = positions;
@@ -76,7 +77,9 @@ class MapData final : public coordinator::DataPlane {
     written = std::move(ops);
     return report;
   }
-  Result<coordinator::WriteReport> write_matching(const std::string&, const Filter& filter, WriteOp op) override {
+  Result<coordinator::WriteReport> write_matching(const std::string&, const Filter& filter, WriteOp op,
+                                                  const coordinator::WriteKey& key) override {
+    written_key = key;
     coordinator::WriteReport report;
     std::vector<PointId> ids;
     for (const auto& [id, point] : points) {
@@ -150,6 +153,7 @@ class MapData final : public coordinator::DataPlane {
   std::optional<Error> write_error, search_error, read_error;
   ShardPositions positions;  ///< what a write reports
   std::vector<std::size_t> written_places;
+  coordinator::WriteKey written_key;
   mutable std::vector<ReadFrom> reads;  ///< by id, pages and counts
   std::size_t search_error_at = 1;
   std::vector<coordinator::ShardFailure> failures;
@@ -356,6 +360,8 @@ class HandlerTest : public ::testing::Test {
     request.content_type = std::move(content_type);
     request.request_id = "req-1";
     request.session_token = session_token;
+    request.idempotency_key = idempotency_key;
+    request.fingerprint = 77;
     request.has_origin = has_origin;
     if (const auto mark = target.find('?'); mark != std::string::npos) {
       for (const auto& pair : split(target.substr(mark + 1), '&')) {
@@ -389,7 +395,7 @@ class HandlerTest : public ::testing::Test {
   config::ServerSettings server;
   Services services{admin, data, cluster, snapshots, metrics, limits, server, [] {}, [] { return std::uint64_t{0}; },
                     "0",   "0"};
-  std::string session_token;
+  std::string session_token, idempotency_key;
   bool has_origin = false;
   const Route* last_route = nullptr;
 

@@ -226,6 +226,26 @@ TEST_F(VectorRoutes, ReadsAreAskedOfPrimariesUnlessTheRequestSaysOtherwise) {
   }
 }
 
+TEST_F(VectorRoutes, EveryWriteIsKnownByTheKeyAndTheBodyOfItsRequest) {
+  idempotency_key = "k1";
+  const auto known = [&] {
+    const auto key = std::exchange(data.written_key, {});
+    return key.name == "k1" && key.body == 77;
+  };
+  post(kAll, R"({"vectors":[{"id":1,"vector":[1,2,3]}]})");
+  EXPECT_TRUE(known());
+  call(Method::kPut, kOne, R"({"vector":[1,2,3]})");
+  EXPECT_TRUE(known());
+  call(Method::kPatch, kOne, R"({"payload":{"a":1}})");
+  EXPECT_TRUE(known());
+  post(kAll + "/delete", R"({"ids":[1]})");
+  EXPECT_TRUE(known());
+  post(kAll + "/delete", R"({"filter":{"must":[{"key":"a","match":{"value":1}}]}})");
+  EXPECT_TRUE(known());
+  call(Method::kDelete, kOne);
+  EXPECT_TRUE(known());
+}
+
 TEST_F(VectorRoutes, OperationsKnowTheirPlaceInTheRequest) {
   post(kAll, R"({"vectors":[{"id":1,"vector":[1,2,3]},{"id":2,"vector":[1,2,3]},{"id":1,"vector":[4,5,6]}]})");
   EXPECT_EQ(data.written_places, (std::vector<std::size_t>{1, 2}));

@@ -39,6 +39,7 @@ TEST_F(DataCalls, AWriteArrivesAsItWasMeantAndItsOutcomesComeBackPerShard) {
   const Filter condition = key_is("k", 7);
   std::vector<peer::ShardWrite> writes(2);
   writes[0] = {ShardId(5), 3, std::vector<WriteOp>(3)};
+  writes[0].stamp = RequestStamp{{1, std::numeric_limits<std::uint64_t>::max()}, 3};
   writes[0].ops[0].id = PointId(std::numeric_limits<std::uint64_t>::max());
   writes[0].ops[0].vector = {1.0F, 2.0F};
   writes[0].ops[0].payload = R"({"a":1})";
@@ -58,6 +59,8 @@ TEST_F(DataCalls, AWriteArrivesAsItWasMeantAndItsOutcomesComeBackPerShard) {
     const auto& ops = got[0].ops;
     EXPECT_EQ(got[0].shard, ShardId(5));
     EXPECT_EQ(got[0].term, 3U);
+    EXPECT_EQ(got[0].stamp, (RequestStamp{{1, std::numeric_limits<std::uint64_t>::max()}, 3}));
+    EXPECT_EQ(got[1].stamp, std::nullopt);
     EXPECT_EQ(ops.size(), 3U);
     EXPECT_EQ(ops[0].kind, WriteOp::Kind::kUpsert);
     EXPECT_EQ(ops[0].id, PointId(std::numeric_limits<std::uint64_t>::max()));
