@@ -370,6 +370,28 @@ class BadInputTest(harness.ServerTest):
         self.expect_error(other, 409, "conflict")
         self.check_healthy()
 
+    def test_idempotency_keys(self):
+        for key, status in (("k" * 128, 200), ("a b~", 200), ("", 400), ("k" * 129, 400), ("a\tb", 400), ("\xfc", 400)):
+            writes = (("POST", V, {"vectors": [{"id": "keys", "vector": GOOD}]}), ("PUT", f"{V}/keys", {"vector": GOOD}),
+                      ("PATCH", f"{V}/keys", {"payload": {"a": 1}}), ("POST", f"{V}/delete", {"ids": ["keys"]}))
+            for number, (method, path, body) in enumerate(writes):
+                with self.subTest(key=key, method=method, path=path):
+                    mine = key if status == 400 else f"{number}{key[1:]}"  # a good key is of one request alone
+                    reply = self.client.request(method, path, body, headers={"Idempotency-Key": mine})
+                    if status == 400:
+                        self.expect_error(reply, 400, "validation_error", "Idempotency-Key")
+                    else:
+                        self.expect(reply)
+            self.expect(self.client.post(S, search(), headers={"Idempotency-Key": key}))
+        self.check_healthy()
+
+    def test_a_request_id_is_no_idempotency_key(self):
+        headers = {"X-Request-Id": "same"}
+        for value in (5, 6):
+            self.expect(self.client.put(f"{V}/same", {"vector": [value, 1, 1]}, headers=headers))
+        self.assertEqual(self.expect(self.client.get(f"{V}/same"))["vector"], [6, 1, 1])
+        self.expect(self.client.delete(f"{V}/same"))
+
     # -- below JSON ------------------------------------------------------------------------------------------------
 
     def raw_exchange(self, data, patience=20):

@@ -72,11 +72,13 @@ class ClusterIntegrationTest(cluster_harness.ClusterTest):
         first, second, third = [node.client() for node in cluster.nodes]
         self.expect(first.post("/collections/new/vectors", body, headers=headers))
         self.expect(second.put("/collections/new/vectors/k", {"vector": [9, 9, 9, 9]}))
-        self.expect(first.post("/collections/new/vectors", body, headers=headers))
-        self.assertEqual(self.expect(third.get("/collections/new/vectors/k"))["vector"], [9, 9, 9, 9])
+        for again in (first, second, third):
+            self.assertEqual(self.expect(again.post("/collections/new/vectors", body, headers=headers))["upserted"], 1)
+            self.assertEqual(self.expect(third.get("/collections/new/vectors/k?consistency=primary"))["vector"], [9, 9, 9, 9])
         other = json.loads(json.dumps(body))
         other["vectors"][0]["vector"] = [5, 5, 5, 5]
-        self.expect_error(first.post("/collections/new/vectors", other, headers=headers), 409, "conflict")
+        for client in (first, second, third):
+            self.expect_error(client.post("/collections/new/vectors", other, headers=headers), 409, "conflict")
 
     def test_two_nodes_with_data_refuse_each_other(self):
         cluster = cluster_harness.Cluster(self)

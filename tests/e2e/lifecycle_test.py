@@ -211,6 +211,35 @@ class LifecycleTest(harness.ServerTest):
                 time.sleep(0.05)
             self.assertFalse(server.running(), f"still running after a second SIGTERM\n{server.log()}")
 
+    def test_a_write_that_comes_again_after_a_restart_is_not_done_again(self):
+        """Whether the process stopped or was killed before its client heard of it."""
+        server = self.start_server()
+        self.expect(server.client().post("/collections", {"name": "c", "dimension": 2, "sharding": {"shard_count": 3}}), 201)
+        vectors = [{"id": i, "vector": [i, 1]} for i in range(20)]
+        remove = {"ids": [3, 4, 99]}
+        filtered = {"filter": {"must": [{"key": "old", "exists": True}]}}
+        for run, stop in enumerate((server.terminate, server.kill)):
+            client = server.client()
+            key = lambda name, run=run: {"Idempotency-Key": f"{name}-{run}"}
+            self.expect(client.post("/collections/c/vectors", {"vectors": vectors}, headers=key("insert")))
+            self.assertEqual(self.expect(client.post("/collections/c/vectors/delete", remove, headers=key("delete")))["deleted"], 2)
+            self.expect(client.post("/collections/c/vectors/delete", filtered, headers=key("filter")))
+            self.expect(client.put("/collections/c/vectors/3", {"vector": [-3, -3]}))
+            self.expect(client.put("/collections/c/vectors/7", {"vector": [-7, -7]}))
+            stop()
+            server.start()
+            client = server.client()
+            self.assertEqual(self.expect(client.post("/collections/c/vectors", {"vectors": vectors}, headers=key("insert")))["upserted"], 20)
+            self.assertEqual(self.expect(client.post("/collections/c/vectors/delete", remove, headers=key("delete")))["deleted"], 2)
+            for point, vector in ((3, [-3, -3]), (7, [-7, -7]), (8, [8, 1])):
+                self.assertEqual(self.expect(client.get(f"/collections/c/vectors/{point}"))["vector"], vector)
+            self.assertEqual(client.get("/collections/c/vectors/4").status, 404)
+            for path, name, body in (("vectors", "insert", {"vectors": vectors[:19]}), ("vectors/delete", "delete", {"ids": [3, 4]}),
+                                     ("vectors/delete", "filter", {"filter": {"must": [{"key": "new", "exists": True}]}})):
+                reply = client.post(f"/collections/c/{path}", body, headers=key(name))
+                self.expect_error(reply, 409, "conflict")
+                self.assertEqual(reply.json["details"]["reason"], "mismatch")
+
     def test_data_survives_a_restart_and_index_is_saved(self):
         server = self.start_server(environment={"VECTORIZER_INDEX_GRAPH_THRESHOLD": "10"})
         client = server.client()
