@@ -15,7 +15,7 @@ packages=(
   build-essential cmake ninja-build ccache pkg-config git ca-certificates curl jq
   librocksdb-dev libsimdjson-dev libspdlog-dev libfmt-dev libyaml-cpp-dev nlohmann-json3-dev
   prometheus-cpp-dev libcli11-dev libroaring-dev libxxhash-dev zlib1g-dev libuv1-dev liblz4-dev
-  libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc libssl-dev
+  libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc libssl-dev libsystemd-dev
   libgtest-dev libgmock-dev libbenchmark-dev python3
 )
 extra=(clang libclang-rt-dev prometheus valgrind clang-format clang-tidy)

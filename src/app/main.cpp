@@ -9,6 +9,7 @@
 
 #include "daemon.hpp"
 #include "options.hpp"
+#include "supervisor.hpp"
 #include "vectorizer/app/version.hpp"
 #include "vectorizer/base/log.hpp"
 #include "vectorizer/client/commands.hpp"
@@ -56,8 +57,11 @@ int serve(const config::Outcome& outcome) {
         return kExitFailure;
     }
   }
+  Supervisor supervisor;
+  supervisor.serving(outcome.settings.server.host, (*daemon)->rest_port());
   int signal = 0;
   sigwait(&signals, &signal);
+  supervisor.stopping();
   spdlog::info("signal {}: draining; a second one exits at once", signal);
   exit_on_second_signal(signals);
   if (!(*daemon)->stop()) {
