@@ -11,13 +11,14 @@
 #include <set>
 #include <system_error>
 
-#include "checkpoint_fetches.hpp"
 #include "copy_digest.hpp"
 #include "copy_opener.hpp"
 #include "copy_registry.hpp"
 #include "hosted_copy.hpp"
+#include "incoming_checkpoints.hpp"
 #include "maintenance.hpp"
 #include "node_snapshots.hpp"
+#include "shard_tasks.hpp"
 #include "vectorizer/base/lane.hpp"
 #include "vectorizer/base/log.hpp"
 #include "vectorizer/base/published.hpp"
@@ -77,6 +78,9 @@ class LocalNodeImpl final : public LocalNode {
         copies_(std::make_shared<const HostedCopies>()),
         shards_(std::make_shared<const Maintenance::Shards>()),
         write_lane_("shard-write", options_.write_threads, kWriteQueue),
+        incoming_(options_.replication ? options_.replication->recovery_bytes_per_second : 0, registry),
+        fetches_("checkpoint", kCheckpointsAtOnce),
+        handovers_("handover", 1),
         snapshots_(snapshot_options(options_), database_, metadata_, reconcile_mutex_),
         maintenance_(options_.index_threads, [this] { return shards_.get(); }) {}
 
@@ -120,6 +124,7 @@ class LocalNodeImpl final : public LocalNode {
  private:
   static constexpr std::size_t kWriteQueue = 1U << 16;
   static constexpr std::chrono::milliseconds kHandOverOne{1000};
+  static constexpr std::size_t kCheckpointsAtOnce = 2;
   static constexpr std::chrono::milliseconds kDigestWait{1000};
   /// How long a read waits for a copy that lags behind its session, and how many of them may hold a thread so.
   static constexpr std::chrono::milliseconds kSessionWait{1000};
@@ -151,8 +156,12 @@ class LocalNodeImpl final : public LocalNode {
   Result<void> wait_for_session(const ShardId& shard, const HostedCopy& hosted, const LogPosition& position,
                                 const Deadline& deadline) const;
   peer::ShardWriteReply write_one(const peer::ShardWrite& write);
+  peer::ShardReport report_of(const ShardId& shard, const HostedCopy& hosted) const;
 
-  bool hand_over_one(const ShardId& shard, const HostedCopy& hosted, std::chrono::milliseconds timeout);
+  /// @param to empty for any other copy in sync
+  bool hand_over_one(const ShardId& shard, const HostedCopy& hosted, std::chrono::milliseconds timeout,
+                     const NodeId& to);
+  void hand_over_what_moves(const ClusterMetadata& metadata);
 
   /// Whether the metadata is older than the copy that is here: it says nothing of that shard.
   bool past(const ClusterMetadata& metadata, const ShardId& shard) const;
@@ -203,7 +212,9 @@ class LocalNodeImpl final : public LocalNode {
   Published<HostedCopies> copies_;
   Published<Maintenance::Shards> shards_;
   Lane write_lane_;
-  CheckpointFetches fetches_;
+  IncomingCheckpoints incoming_;
+  ShardTasks fetches_;    // checkpoints on their way to this node
+  ShardTasks handovers_;  // of shards whose primary is to be another copy
   NodeSnapshots snapshots_;
   Maintenance maintenance_;
 };
@@ -228,6 +239,7 @@ void LocalNodeImpl::reconcile(const Metadata& metadata) {
   }
   followed_.notify_all();
   open_shards_led_here(*metadata);
+  hand_over_what_moves(*metadata);
   maintenance_.poke();
 }
 
@@ -371,6 +383,27 @@ void LocalNodeImpl::open_shards_led_here(const ClusterMetadata& metadata) {
   }
 }
 
+/// A move whose target has everything, and whose source is the primary here, waits for this node. Tried again with the
+/// next reconciliation.
+void LocalNodeImpl::hand_over_what_moves(const ClusterMetadata& metadata) {
+  for (const auto& [id, migration] : metadata.migrations) {
+    const auto& move = migration.move;
+    if (migration.state != cluster::MoveState::kRunning || move.from != options_.self) continue;
+    const auto placement = metadata.placements.find(move.shard);
+    if (placement == metadata.placements.end() || placement->second.primary != options_.self) continue;
+    const auto* target = placement->second.copy_on(move.to);
+    const bool ready = target != nullptr && target->role == CopyRole::kInSync && metadata.live(*target);
+    if (!ready || metadata.migration_of(move.shard) != &migration) continue;
+    handovers_.start(move.shard, [this, shard = move.shard, to = move.to] {
+      const auto hosted = find(shard);
+      if (!hosted || !hosted->group || !hosted->group->stats().leading) return;
+      const bool done = hand_over_one(shard, *hosted, kHandOverOne, to);
+      spdlog::info("shard {}: {} to node '{}'", shard.value(), done ? "handed over" : "not yet handed over",
+                   to.value());
+    });
+  }
+}
+
 // ---- Checkpoints from a primary ----
 
 void LocalNodeImpl::fetch_checkpoint(const ShardId& shard, std::uint64_t copy, const NodeId& primary,
@@ -419,7 +452,8 @@ Result<void> LocalNodeImpl::receive(const ShardId& shard, const NodeId& primary,
   if (problem) {
     return Error{ErrorType::kInternal, fmt::format("cannot create {}: {}", directory.string(), problem.message())};
   }
-  ASSIGN_OR_RETURN(const auto at, replication::receive_checkpoint(*source, shard, term, target_of(number)));
+  const auto measured = incoming_.measured(*source);
+  ASSIGN_OR_RETURN(const auto at, replication::receive_checkpoint(*measured, shard, term, target_of(number)));
   spdlog::info("shard {}: has a checkpoint of sequence {}, term {}", shard.value(), at.sequence, at.term);
   return {};
 }
@@ -522,18 +556,20 @@ void LocalNodeImpl::hand_over(std::chrono::milliseconds timeout) {
     if (!hosted->group || !hosted->group->stats().leading) continue;
     const auto left =
         std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
-    const bool done = left.count() > 0 && hand_over_one(id, *hosted, left);
+    const bool done = left.count() > 0 && hand_over_one(id, *hosted, left, NodeId());
     ++(done ? given : kept);
   }
   if (given + kept > 0) spdlog::info("handed over {} shards, {} are left to be taken over", given, kept);
 }
 
-bool LocalNodeImpl::hand_over_one(const ShardId& shard, const HostedCopy& hosted, std::chrono::milliseconds timeout) {
+bool LocalNodeImpl::hand_over_one(const ShardId& shard, const HostedCopy& hosted, std::chrono::milliseconds timeout,
+                                  const NodeId& to) {
   const auto metadata = metadata_.current();
   const auto found = metadata->placements.find(shard);
   if (found == metadata->placements.end()) return true;
   const auto& placement = found->second;
   const auto target = std::find_if(placement.copies.begin(), placement.copies.end(), [&](const CopyRecord& copy) {
+    if (!to.value().empty() && copy.node != to) return false;
     return copy.node != options_.self && copy.role == CopyRole::kInSync && metadata->live(copy);
   });
   if (target == placement.copies.end()) return false;
@@ -547,7 +583,9 @@ bool LocalNodeImpl::hand_over_one(const ShardId& shard, const HostedCopy& hosted
 }
 
 void LocalNodeImpl::stop() {
+  incoming_.stop();
   fetches_.stop();
+  handovers_.stop();
   snapshots_.stop();
   maintenance_.stop();
   const auto copies = copies_.get();
@@ -561,14 +599,19 @@ void LocalNodeImpl::stop() {
   }
 }
 
+peer::ShardReport LocalNodeImpl::report_of(const ShardId& shard, const HostedCopy& hosted) const {
+  const auto coming = incoming_.of(shard);
+  return {hosted.shard->stats(), shard, coming.bytes, coming.seconds};
+}
+
 Result<std::vector<peer::ShardReport>> LocalNodeImpl::report(std::span<const ShardId> shards) {
   const auto here = copies_.get();
   std::vector<peer::ShardReport> reports;
   if (shards.empty()) {
-    for (const auto& [id, hosted] : *here) reports.push_back({hosted->shard->stats(), id});
+    for (const auto& [id, hosted] : *here) reports.push_back(report_of(id, *hosted));
   }
   for (const auto& id : shards) {
-    if (const auto found = here->find(id); found != here->end()) reports.push_back({found->second->shard->stats(), id});
+    if (const auto found = here->find(id); found != here->end()) reports.push_back(report_of(id, *found->second));
   }
   return reports;
 }

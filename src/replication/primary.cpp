@@ -325,7 +325,9 @@ void GroupCore::take_mismatch(Follower& follower, const ReplicateReply& reply) {
     return fail(fmt::format("diverged: copy {} on node '{}' has applied {}, and this log agrees up to {}",
                             follower.copy, follower.node.value(), reply.applied, match->sequence));
   }
-  follower.needs_checkpoint = !match;
+  // A copy that has nothing gets the points with their index, not each operation that led to them.
+  const bool much_for_nothing = reply.last.sequence == 0 && last_.sequence > options_.joining_lag;
+  follower.needs_checkpoint = !match || much_for_nothing;
   follower.next = match.value_or(last_);
   // A copy that has lost what it had confirmed must not count with it.
   follower.matched = false;

@@ -393,6 +393,8 @@ void encode_report(const peer::ShardReport& report, wire::ShardReport& out) {
   out.set_oldest_pending_seconds(report.oldest_pending_seconds);
   for (const auto& path : report.indexed_paths) out.add_indexed_paths(path);
   out.set_problem(report.problem);
+  out.set_received_bytes(report.received_bytes);
+  out.set_receiving_seconds(report.receiving_seconds);
 }
 
 peer::ShardReport decode_report(const wire::ShardReport& in) {
@@ -410,6 +412,8 @@ peer::ShardReport decode_report(const wire::ShardReport& in) {
   out.oldest_pending_seconds = in.oldest_pending_seconds();
   out.indexed_paths.assign(in.indexed_paths().begin(), in.indexed_paths().end());
   out.problem = in.problem();
+  out.received_bytes = in.received_bytes();
+  out.receiving_seconds = in.receiving_seconds();
   return out;
 }
 

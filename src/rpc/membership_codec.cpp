@@ -102,6 +102,7 @@ void encode_hello(const peer::Hello& hello, wire::HelloMessage& out) {
   out.set_uptime_seconds(hello.uptime_seconds);
   out.set_metadata_epoch(hello.metadata_epoch);
   out.set_metadata_digest(hello.metadata_digest);
+  out.set_invites(hello.invites);
   if (!hello.restored) return;
   wire::RestoredData& restored = *out.mutable_restored();
   restored.set_from_cluster(hello.restored->from_cluster);
@@ -141,6 +142,7 @@ Result<peer::Hello> decode_hello(const wire::HelloMessage& in) {
   out.uptime_seconds = in.uptime_seconds();
   out.metadata_epoch = in.metadata_epoch();
   out.metadata_digest = in.metadata_digest();
+  out.invites = in.invites();
   if (!in.has_restored()) return out;
   const auto& restored = in.restored();
   out.restored = peer::RestoredData{

@@ -21,9 +21,10 @@ namespace vectorizer::node {
 
 /// What a node of a cluster needs to replicate its shards.
 struct Replication {
-  peer::ReplicationDirectory* peers = nullptr;  ///< the copies on other nodes; outlives the node
-  std::function<bool()> lease_valid;            ///< this node may still acknowledge and answer as a primary
-  std::string node_uuid;                        ///< of this disk: copies of another one are not ours
+  peer::ReplicationDirectory* peers = nullptr;             ///< the copies on other nodes; outlives the node
+  std::function<bool()> lease_valid;                       ///< this node may still acknowledge and answer as a primary
+  std::string node_uuid;                                   ///< of this disk: copies of another one are not ours
+  std::uint64_t recovery_bytes_per_second = 128ULL << 20;  ///< of checkpoints that come in, all together
   replication::ReplicationOptions options;
 };
 

@@ -59,6 +59,7 @@ struct Hello {
   std::uint16_t rest_port = 0;
   std::string version;
   std::string leader_endpoint;  ///< of the metadata's leader, if it knows one
+  bool invites = false;         ///< an operator has added the process that is asked to the caller's cluster
   double uptime_seconds = 0;
   /// What it holds of the metadata, for callers of its own cluster; the digest is empty for others.
   std::uint64_t metadata_epoch = 0;

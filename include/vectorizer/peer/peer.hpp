@@ -56,6 +56,8 @@ struct ShardPage {
 /// The state of one copy on a node.
 struct ShardReport : ShardStats {
   ShardId shard;
+  std::uint64_t received_bytes = 0;  ///< of a checkpoint that is on its way to it
+  double receiving_seconds = 0;      ///< likewise, since it began; 0 when none is
 };
 
 /// What a copy holds as of one sequence: equal for copies that are equal. XXH3-128 over id, sequence, vector and

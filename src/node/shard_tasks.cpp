@@ -1,10 +1,10 @@
-#include "checkpoint_fetches.hpp"
+#include "shard_tasks.hpp"
 
 #include <utility>
 
 namespace vectorizer::node {
 
-void CheckpointFetches::start(const ShardId& shard, Fetch fetch) {
+void ShardTasks::start(const ShardId& shard, Task task) {
   {
     const std::lock_guard lock(mutex_);
     if (!under_way_.insert(shard).second) return;
@@ -13,8 +13,8 @@ void CheckpointFetches::start(const ShardId& shard, Fetch fetch) {
     const std::lock_guard lock(mutex_);
     under_way_.erase(shard);
   };
-  const bool queued = lane_.try_post([fetch = std::move(fetch), ended] {
-    fetch();
+  const bool queued = lane_.try_post([task = std::move(task), ended] {
+    task();
     ended();
   });
   if (!queued) ended();
