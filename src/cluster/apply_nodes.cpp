@@ -135,6 +135,10 @@ Result<void> step(ClusterMetadata& next, const RemoveNode& command) {
   if (!command.force && holds_copies(next, command.node)) {
     return refused(known, "it still holds copies of shards; drain it first");
   }
+  if (known.raft_id == 0 && known.status == NodeStatus::kJoining) {
+    next.nodes.erase(found);  // it never was a member: there is no disk that must not come back
+    return {};
+  }
   known.status = NodeStatus::kRemoved;
   return {};
 }

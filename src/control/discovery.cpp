@@ -83,6 +83,23 @@ void Discovery::start() {
   thread_.start(kInterval, [this](const std::stop_token& stop) { round(stop); });
 }
 
+void Discovery::invited_by(const ListedServer& member) {
+  {
+    const std::lock_guard lock(mutex_);
+    invited_by_ = member;
+  }
+  thread_.poke();
+}
+
+/// This node was removed: it takes part in nothing any more, and says why.
+void Discovery::leave() {
+  if (!state_.log.raft()) return;
+  spdlog::warn("this node was removed from cluster {}", state_.identity.current().cluster_id);
+  state_.log.detach();
+  state_.log.set_waiting_for(
+      "this node was removed from the cluster; stop it, and empty its data directory to let it join again");
+}
+
 std::vector<ListedServer> Discovery::missing() const {
   const std::lock_guard lock(mutex_);
   return missing_;
@@ -183,7 +200,7 @@ void Discovery::refuse(const Identity& self, const peer::Hello& stranger, const 
 
 void Discovery::round(const std::stop_token& stop) {
   const auto before = state_.identity.current().state;
-  if (before == IdentityState::kRemoved) return;
+  if (before == IdentityState::kRemoved) return leave();
   const auto raft = state_.log.raft();
   const bool quiet =
       before == IdentityState::kMember && raft != nullptr && raft->leader_raft_id() != 0 && missing().empty();
@@ -196,11 +213,20 @@ void Discovery::round(const std::stop_token& stop) {
     return;
   }
   state_.servers_hash = state_.options.dns_name.empty() ? servers_hash(list) : state_.options.expected_nodes;
-  const auto greetings = greet(list, stop);
+  auto asked = list;
+  if (before == IdentityState::kVirgin || before == IdentityState::kJoining) {
+    const std::lock_guard lock(mutex_);
+    if (invited_by_) asked.push_back(*invited_by_);
+  }
+  const auto greetings = greet(asked, stop);
   if (stop.stop_requested()) return;
   remember(greetings);
   if (before == IdentityState::kVirgin || before == IdentityState::kClaimed) form_or_join(list, greetings);
-  if (state_.identity.current().state == IdentityState::kJoining || !admitted()) ask_to_be_admitted(greetings);
+  // Whoever is no member of the Raft group any more hears of no leader, while others do: the leader tells it so.
+  const bool lost = before == IdentityState::kMember && raft != nullptr && raft->leader_raft_id() == 0;
+  if (state_.identity.current().state == IdentityState::kJoining || lost || !admitted()) {
+    ask_to_be_admitted(greetings, lost);
+  }
 }
 
 void Discovery::form_or_join(const std::vector<ListedServer>& servers, const std::vector<Greeting>& greetings) {
@@ -286,7 +312,7 @@ bool Discovery::admitted() const {
          node.rest_port == state_.options.rest_port && node.version == state_.options.version;
 }
 
-void Discovery::ask_to_be_admitted(const std::vector<Greeting>& greetings) {
+void Discovery::ask_to_be_admitted(const std::vector<Greeting>& greetings, bool lost) {
   const auto self = state_.identity.current();
   if (self.state == IdentityState::kJoining && admitted()) {
     if (auto member = become_member(); !member) {
@@ -297,7 +323,7 @@ void Discovery::ask_to_be_admitted(const std::vector<Greeting>& greetings) {
     }
     return;
   }
-  if (admitted()) return;
+  if (admitted() && !lost) return;
   std::string leader;
   for (const auto& greeting : greetings) {
     if (greeting.answer && greeting.answer->cluster_id == self.cluster_id &&

@@ -27,6 +27,8 @@ class Discovery {
   void start();
   void stop() { thread_.stop(); }
   void poke() { thread_.poke(); }
+  /// A member of a cluster to which this node was added: it is asked like a configured server.
+  void invited_by(const ListedServer& member);
   /// The servers of the configuration, or of DNS as it answers now.
   std::vector<ListedServer> known_servers() const;
   /// Configured servers that did not answer the last time, or that are no members yet.
@@ -34,6 +36,7 @@ class Discovery {
 
  private:
   void round(const std::stop_token& stop);
+  void leave();
   std::vector<ListedServer> servers();
   std::vector<Greeting> greet(const std::vector<ListedServer>& servers, const std::stop_token& stop);
   void remember(const std::vector<Greeting>& greetings);
@@ -43,7 +46,7 @@ class Discovery {
   Result<void> form(const std::vector<ListedServer>& servers, const std::vector<Greeting>& greetings);
   Result<void> become_member();
   Result<void> begin_to_join(const std::string& cluster_id);
-  void ask_to_be_admitted(const std::vector<Greeting>& greetings);
+  void ask_to_be_admitted(const std::vector<Greeting>& greetings, bool lost);
   bool admitted() const;
 
   MemberState& state_;
@@ -55,7 +58,8 @@ class Discovery {
   std::string last_reason_;
   std::set<std::string> refused_;  // strangers that were named; a list of servers bounds it
   mutable std::mutex mutex_;
-  std::vector<ListedServer> missing_;  // guarded by mutex_
+  std::vector<ListedServer> missing_;       // guarded by mutex_
+  std::optional<ListedServer> invited_by_;  // likewise
   Periodic thread_;
 };
 

@@ -50,6 +50,9 @@ class MembershipImpl final : public Membership {
   std::vector<std::string> problems() const override;
   std::vector<ListedServer> missing() const override { return discovery_.missing(); }
   std::map<NodeId, MemberContact> contacts() const override;
+  Result<peer::Hello> greet(const std::string& endpoint) override {
+    return state_.peers.membership(endpoint)->hello(state_.hello());
+  }
   Result<peer::Hello> ask(const NodeId& node) override;
   std::uint64_t term() const override;
   std::uint64_t servers_hash() const override { return state_.servers_hash; }
@@ -66,6 +69,7 @@ class MembershipImpl final : public Membership {
 
  private:
   Result<void> open_log(std::optional<cluster::ClusterMetadata> initial);
+  void consider_invitation(const peer::Hello& caller);
   void watch(const std::shared_ptr<const cluster::ClusterMetadata>& metadata);
   void send_beat();
   void watch_disk();
@@ -317,11 +321,25 @@ Result<std::shared_ptr<consensus::RaftMetadataLog>> MembershipImpl::leading() co
 Result<peer::Hello> MembershipImpl::hello(const peer::Hello& caller) {
   const auto self = state_.identity.current();
   auto answer = state_.hello();
+  if (caller.invites && caller.state == IdentityState::kMember) consider_invitation(caller);
   if (caller.cluster_id.empty() || caller.cluster_id != self.cluster_id) return answer;
   if (!caller.endpoint.empty()) state_.book.met(caller.node, caller.raft_id, caller.endpoint);
   state_.contacts.met(caller.node, boot_now());
   state_.describe_metadata(answer);
   return answer;
+}
+
+/// Whoever may call a node without a secret is a stranger, unless it is in the node's own list.
+void MembershipImpl::consider_invitation(const peer::Hello& caller) {
+  const auto& servers = state_.options.servers;
+  const bool listed = std::any_of(servers.begin(), servers.end(),
+                                  [&](const auto& server) { return server.endpoint == caller.endpoint; });
+  if (listed || state_.options.secured) {
+    discovery_.invited_by({caller.node.value(), caller.endpoint});
+  } else {
+    spdlog::warn("'{}' at {} invites this node and is not in cluster.servers; there is no cluster.secret to prove it",
+                 caller.node.value(), caller.endpoint);
+  }
 }
 
 Result<peer::Remembered> MembershipImpl::remembered(const peer::Positions& told) {
@@ -357,8 +375,14 @@ Result<void> MembershipImpl::join(const peer::Hello& newcomer) {
     replaces = known->second.raft_id;
     spdlog::warn("node '{}' comes back with an empty disk: its copies are made again", node.id.value());
   }
+  const bool removed = known != metadata->nodes.end() && known->second.raft_id == node.raft_id &&
+                       known->second.status == cluster::NodeStatus::kRemoved;
   const auto decided = state_.log.propose(cluster::UpsertNode{std::move(node), replaces});
-  if (!decided) return decided.error();
+  if (!decided) {
+    // It was away when it was removed.
+    if (removed) static_cast<void>(state_.peers.membership(newcomer.endpoint)->you_are_removed(metadata->cluster_id));
+    return decided.error();
+  }
   state_.book.met(newcomer.node, newcomer.raft_id, newcomer.endpoint);
   return {};
 }
@@ -369,7 +393,9 @@ Result<void> MembershipImpl::you_are_removed(const std::string& cluster_id) {
     return Error{ErrorType::kConflict,
                  fmt::format("this node belongs to cluster {}, not {}", self.cluster_id, cluster_id)};
   }
-  return state_.identity.update([](Identity& identity) { identity.state = IdentityState::kRemoved; });
+  RETURN_IF_ERROR(state_.identity.update([](Identity& identity) { identity.state = IdentityState::kRemoved; }));
+  discovery_.poke();  // its thread ends what this node has of the cluster
+  return {};
 }
 
 Result<peer::BeatReply> MembershipImpl::beat(const peer::Beat& beat) {

@@ -14,29 +14,6 @@ using cluster::MetadataCommand;
 using cluster::NodeStatus;
 using cluster::ShardPlacement;
 
-bool dead(const Observations& seen, const NodeId& node) {
-  const auto found = seen.nodes.find(node);
-  return found == seen.nodes.end() || found->second.dead;
-}
-
-const peer::Beat* beat_of(const Observations& seen, const NodeId& node) {
-  const auto found = seen.nodes.find(node);
-  return found == seen.nodes.end() || !found->second.beat ? nullptr : &*found->second.beat;
-}
-
-const peer::CopyStatus* status_of(const Observations& seen, const CopyRecord& copy) {
-  const auto* beat = beat_of(seen, copy.node);
-  if (beat == nullptr) return nullptr;
-  const auto found = std::find_if(beat->copies.begin(), beat->copies.end(),
-                                  [&](const peer::CopyStatus& status) { return status.copy == copy.id; });
-  return found == beat->copies.end() ? nullptr : &*found;
-}
-
-bool failed(const Observations& seen, const CopyRecord& copy) {
-  const auto* status = status_of(seen, copy);
-  return status != nullptr && status->failed;
-}
-
 std::optional<MetadataCommand> node_status(const cluster::NodeRecord& node, const Observations& seen) {
   if (node.status == NodeStatus::kActive && dead(seen, node.id)) {
     return cluster::SetNodeStatus{node.id, node.raft_id, NodeStatus::kActive, NodeStatus::kUnhealthy};
@@ -116,12 +93,37 @@ CopyCounts copies_per_node(const ClusterMetadata& metadata) {
   return counts;
 }
 
+/// The node has been away for so long that what it holds is made again elsewhere.
+bool given_up(const ClusterMetadata& metadata, const NodeId& node, const Observations& seen,
+              std::chrono::milliseconds replace_after) {
+  const auto known = metadata.nodes.find(node);
+  const auto heard = seen.nodes.find(node);
+  if (replace_after.count() == 0 || known == metadata.nodes.end() || heard == seen.nodes.end()) return false;
+  return known->second.status != NodeStatus::kActive && heard->second.dead && heard->second.silence > replace_after;
+}
+
+/// Copies that will be there: not those on nodes that were given up, nor the one that the move of the shard takes away
+/// once it has made another.
+std::size_t lasting_copies(const ClusterMetadata& metadata, const ShardPlacement& shard, const Observations& seen,
+                           std::chrono::milliseconds replace_after) {
+  const auto* migration = metadata.migration_of(shard.shard);
+  const bool moves = migration != nullptr && migration->state == cluster::MoveState::kRunning &&
+                     !migration->move.lead && shard.copy_on(migration->move.to) != nullptr;
+  return static_cast<std::size_t>(std::count_if(shard.copies.begin(), shard.copies.end(), [&](const auto& copy) {
+    if (moves && copy.node == migration->move.from) return false;
+    return !given_up(metadata, copy.node, seen, replace_after);
+  }));
+}
+
 std::optional<MetadataCommand> new_copy(const ClusterMetadata& metadata, const ShardPlacement& shard,
-                                        const Observations& seen, CopyCounts& counts) {
+                                        const Observations& seen, CopyCounts& counts,
+                                        std::chrono::milliseconds replace_after) {
   const auto* collection = metadata.find(shard.collection);
-  if (collection == nullptr || shard.copies.size() >= collection->config.sharding.replication_factor) {
-    return std::nullopt;
-  }
+  if (collection == nullptr) return std::nullopt;
+  const auto lasting = lasting_copies(metadata, shard, seen, replace_after);
+  if (lasting >= collection->config.sharding.replication_factor) return std::nullopt;
+  // Beside copies that may come back a new one is only made where somebody can fill it.
+  if (lasting < shard.copies.size() && good_copies(metadata, shard, seen) == 0) return std::nullopt;
   const NodeId* target = nullptr;
   for (const auto& [id, node] : metadata.nodes) {
     if (node.status != NodeStatus::kActive || dead(seen, id) || shard.copy_on(id) != nullptr) continue;
@@ -160,7 +162,7 @@ std::vector<MetadataCommand> RepairPlan::next(const ClusterMetadata& metadata, c
   for (const auto& [id, shard] : metadata.placements) {
     auto command = needs_primary(metadata, shard, seen) ? promotion(metadata, shard, seen) : std::nullopt;
     if (!command) command = dropped_copy(metadata, shard, seen);
-    if (!command) command = new_copy(metadata, shard, seen, counts);
+    if (!command) command = new_copy(metadata, shard, seen, counts, replace_after_);
     if (command) commands.push_back(std::move(*command));
   }
   std::erase_if(not_leading_since_, [&](const auto& item) { return metadata.placements.count(item.first) == 0; });

@@ -1,20 +1,24 @@
 #pragma once
 
+#include <future>
 #include <map>
+#include <set>
 #include <string>
 
 #include "member_state.hpp"
+#include "move_plan.hpp"
 #include "repair_plan.hpp"
 #include "vectorizer/base/periodic.hpp"
 
 namespace vectorizer::control {
 
-/// What a node does while it leads the metadata: it watches the others, and proposes what RepairPlan says; it admits
-/// those that join to the Raft group, removes what was replaced, and declares the cluster formed. All of it follows
+/// What a node does while it leads the metadata: it watches the others, and proposes what RepairPlan and MovePlan say;
+/// it invites those that were added and admits those that join to the Raft group, removes what was replaced or has
+/// left, tells it so, and declares the cluster formed. All of it follows
 /// from the metadata and can be repeated, so that a leader that dies in the middle leaves nothing half done.
 class Supervisor {
  public:
-  explicit Supervisor(MemberState& state) : state_(state) {}
+  explicit Supervisor(MemberState& state);
 
   void start();
   void stop();
@@ -30,12 +34,34 @@ class Supervisor {
   Result<void> admit(consensus::RaftMetadataLog& raft, const cluster::ClusterMetadata& metadata,
                      const cluster::NodeRecord& node);
   Result<void> expel_strangers(consensus::RaftMetadataLog& raft, const cluster::ClusterMetadata& metadata);
+  bool majority_without(consensus::RaftMetadataLog& raft, const cluster::ClusterMetadata& metadata,
+                        std::uint64_t raft_id) const;
   void declare_formed(const cluster::ClusterMetadata& metadata);
+  void plan_round(consensus::RaftMetadataLog& raft, const cluster::ClusterMetadata& metadata);
+  void rebalance(const cluster::ClusterMetadata& metadata);
+  void invite(const cluster::NodeRecord& node);
+  std::string reason_not_to_join(const cluster::NodeRecord& node, const std::string& endpoint,
+                                 const Result<peer::Hello>& answer) const;
+  void dismiss(const cluster::ClusterMetadata& metadata, const cluster::NodeRecord& node);
 
   MemberState& state_;
   RepairPlan plan_;             // by the thread of repairs_
+  MovePlan moves_;              // likewise
+  RebalanceTrigger trigger_;    // likewise
   std::uint64_t led_term_ = 0;  // likewise: the term in which this node last began to lead
   std::string last_problem_;    // by the thread of admissions_
+  struct Invitation {
+    BootTime last{0};
+    std::future<Result<peer::Hello>> answer;
+  };
+  struct Dismissal {
+    BootTime last{0};
+    int made = 0;
+    bool answered = false;
+    std::future<Result<void>> answer;
+  };
+  std::map<NodeId, Invitation> invitations_;       // likewise
+  std::map<std::uint64_t, Dismissal> dismissals_;  // likewise, by raft id
   Periodic repairs_, admissions_;
 };
 

@@ -32,7 +32,7 @@ struct SetNodeStatus {
   NodeStatus from = NodeStatus::kJoining;
   NodeStatus to = NodeStatus::kActive;
 };
-/// Refused while it holds copies, unless forced.
+/// Refused while it holds copies, unless forced. Of a node that was added and has never joined nothing is left.
 struct RemoveNode {
   NodeId node;
   std::uint64_t raft_id = 0;

@@ -21,6 +21,14 @@
 
 namespace vectorizer::control {
 
+/// How the leader of the metadata moves copies between nodes.
+struct ElasticityOptions {
+  std::size_t max_moves = 4;              ///< copies that are made at the same time for moves, in the cluster
+  std::size_t max_moves_per_node = 2;     ///< of them, those that one node takes part in
+  std::chrono::seconds replace_after{0};  ///< a node that is away for so long: its copies are made elsewhere; 0: never
+  std::chrono::seconds rebalance_after{0};  ///< after a change of the active nodes; 0: never by itself
+};
+
 struct MembershipOptions {
   NodeId self;
   std::string endpoint;  ///< where others reach this node; empty with DNS: it finds itself among the answers
@@ -35,6 +43,8 @@ struct MembershipOptions {
   std::chrono::seconds resolve_interval{30};
   std::chrono::milliseconds timeout{5000};  ///< of one call, and of a change of metadata
   std::filesystem::path raft_directory;
+  ElasticityOptions elasticity;
+  bool secured = false;  ///< who calls has proved that it knows the secret: an invitation by it is accepted
   /// What a single node has decided so far; its collections make this node the first of the cluster.
   cluster::ClusterMetadata initial;
   /// This node was restored from a backup; `on_member` is called when it belongs to a cluster again.
@@ -92,6 +102,8 @@ class Membership : public peer::MembershipPeer {
   /// What is known of the members beside the metadata; a node that nobody has heard of since this one started is
   /// absent.
   virtual std::map<NodeId, MemberContact> contacts() const = 0;
+  /// Asks whoever is at `endpoint` who it is. Blocks for as long as a call may.
+  virtual Result<peer::Hello> greet(const std::string& endpoint) = 0;
   /// Asks a member now who it is and what it holds of the metadata. Blocks for as long as a call may.
   virtual Result<peer::Hello> ask(const NodeId& node) = 0;
   /// Of the metadata's log; 0 before there is one.

@@ -53,6 +53,7 @@ struct Process {
       options.servers = servers;
     }
     options.raft_directory = raft_directory;
+    options.secured = secured;
     options.on_fatal = [this](const Error& error) {
       const std::lock_guard lock(fatal_mutex);
       fatal = error.message;
@@ -82,6 +83,7 @@ struct Process {
   const std::filesystem::path directory;
   std::vector<ListedServer> servers;
   cluster::ClusterMetadata initial;
+  bool secured = false;
   std::function<Result<std::vector<std::string>>(const std::string&)> resolve;  // DNS, where it is used
   std::string what_was_fatal() {
     const std::lock_guard lock(fatal_mutex);
@@ -534,6 +536,77 @@ TEST_F(MembershipTest, ANodeWhoseDiskHangsRenewsNoLeaseUntilItAnswers) {
   }
   process(hung).disk_wait = 0;
   EXPECT_TRUE(until([&] { return process(hung).member->lease_valid(); }));
+}
+
+TEST_F(MembershipTest, ANodeThatWasDrainedLeavesAndComesBackOnlyEmpty) {
+  start_all();
+  const int leaver = leader();  // it passes the metadata on before it leaves
+  const int other = leaver % 3 + 1;
+  const NodeId name("node-" + std::to_string(leaver));
+  const auto raft_id = metadata(other)->nodes.at(name).raft_id;
+  ASSERT_TRUE(process(other).member->metadata().propose(
+      cluster::SetNodeStatus{name, raft_id, cluster::NodeStatus::kActive, cluster::NodeStatus::kDraining}));
+  ASSERT_TRUE(until([&] { return metadata(other)->nodes.at(name).status == cluster::NodeStatus::kRemoved; }));
+  ASSERT_TRUE(until([&] {
+    const auto problems = process(leaver).member->problems();
+    return !problems.empty() && problems.front().find("was removed from the cluster") != std::string::npos;
+  }));
+  EXPECT_FALSE(process(leaver).member->metadata().propose(docs()));
+  EXPECT_TRUE(process(other).member->metadata().propose(docs()));
+
+  process(leaver).kill();
+  const auto refused = process(leaver).try_start();
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().message, HasSubstr("empty its data directory"));
+  process(leaver).kill();
+  process(leaver).wipe();
+  process(leaver).start();
+  EXPECT_TRUE(until([&] {
+    const auto& node = metadata(other)->nodes.at(name);
+    return node.status == cluster::NodeStatus::kActive && node.raft_id != raft_id;
+  }));
+}
+
+TEST_F(MembershipTest, ANodeThatWasAwayWhenItWasRemovedHearsOfItWhenItReturns) {
+  start_all();
+  const int gone = leader() % 3 + 1, other = gone % 3 + 1;
+  const NodeId name("node-" + std::to_string(gone));
+  network_.cut(process(gone).endpoint());
+  ASSERT_TRUE(until([&] { return metadata(other)->nodes.at(name).status == cluster::NodeStatus::kUnhealthy; }));
+  ASSERT_TRUE(process(other).member->metadata().propose(
+      cluster::RemoveNode{name, metadata(other)->nodes.at(name).raft_id, true}));
+  network_.heal(process(gone).endpoint());
+  EXPECT_TRUE(until([&] {
+    return process(gone).identity->current().state == peer::IdentityState::kRemoved &&
+           process(gone).member->problems().front().find("was removed") != std::string::npos;
+  }));
+}
+
+TEST_F(MembershipTest, ANodeThatWasAddedJoinsIfItMayTrustTheCaller) {
+  start_all();
+  // It lists nobody who is there.
+  std::vector<ListedServer> servers;
+  for (int number = 1; number <= 3; ++number) {
+    servers.push_back({"old-" + std::to_string(number), "gone-" + std::to_string(number) + ":15003"});
+  }
+  servers.push_back({"node-4", "host-4:15003"});
+  Process added(network_, root_, 4, servers);
+  cluster::NodeRecord record;
+  record.id = NodeId("node-4");
+  record.address = "host-4";
+  record.grpc_port = 15003;
+  record.status = cluster::NodeStatus::kJoining;
+  ASSERT_TRUE(process(2).member->metadata().propose(cluster::UpsertNode{record, 0}));
+  const auto problem = [&] { return metadata(1)->nodes.at(NodeId("node-4")).problem; };
+  ASSERT_TRUE(until([&] { return problem() == "it does not answer at host-4:15003"; }));
+  added.start();
+  ASSERT_TRUE(until([&] { return problem().empty(); })) << "it could join";
+  EXPECT_EQ(added.identity->current().state, peer::IdentityState::kVirgin) << "a stranger calls";
+  added.kill();
+  added.secured = true;
+  added.start();
+  EXPECT_TRUE(until([&] { return metadata(1)->nodes.at(NodeId("node-4")).status == cluster::NodeStatus::kActive; }));
+  added.kill();
 }
 
 }  // namespace
