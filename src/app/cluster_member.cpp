@@ -67,6 +67,10 @@ control::MembershipOptions membership_options(const config::Settings& settings) 
   options.timeout = std::chrono::milliseconds(cluster.timeout_ms);
   options.resolve_interval = std::chrono::seconds(cluster.dns_resolve_interval);
   options.raft_directory = std::filesystem::path(settings.storage.data_dir) / "raft";
+  options.elasticity.max_moves = cluster.max_moves;
+  options.elasticity.max_moves_per_node = cluster.max_moves_per_node;
+  options.elasticity.replace_after = std::chrono::seconds(cluster.replace_after);
+  options.elasticity.rebalance_after = std::chrono::seconds(cluster.rebalance_after);
   if (cluster.discovery == "dns") {
     options.dns_name = cluster.dns_name;
     options.dns_grpc_port = cluster.dns_grpc_port;
@@ -107,6 +111,7 @@ Result<void> ClusterMember::build(storage::Database& database) {
   ASSIGN_OR_RETURN(secret_, read_secret(cluster));
   for (const auto& warning : warnings()) spdlog::warn("{}", warning);
   auto options = membership_options(settings_);
+  options.secured = !secret_.empty();
   RETURN_IF_ERROR(begin_restore(options, database));
   std::error_code ignored;
   const bool raft_directory = std::filesystem::exists(options.raft_directory, ignored);
@@ -179,6 +184,10 @@ coordinator::MemberPorts ClusterMember::ports() {
     return missing;
   };
   ports.ask = [this](const NodeId& node) { return membership_->ask(node); };
+  ports.greet = [this](const std::string& address, std::uint16_t port) {
+    return membership_->greet(control::make_endpoint(address, port));
+  };
+  ports.cluster_id = [this] { return identity_->current().cluster_id; };
   ports.term = [this] { return membership_->term(); };
   ports.servers_hash = [this] { return membership_->servers_hash(); };
   return ports;
@@ -194,6 +203,7 @@ node::Replication ClusterMember::replication() {
   replication.peers = grpc_.get();
   replication.lease_valid = [this] { return membership_->lease_valid(); };
   replication.node_uuid = identity_->current().uuid;
+  replication.recovery_bytes_per_second = settings_.cluster.recovery_bytes_per_second;
   return replication;
 }
 

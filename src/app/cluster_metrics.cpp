@@ -12,6 +12,10 @@ using cluster::NodeStatus;
 constexpr NodeStatus kStatuses[] = {NodeStatus::kJoining, NodeStatus::kActive, NodeStatus::kUnhealthy,
                                     NodeStatus::kDraining, NodeStatus::kRemoved};
 
+constexpr cluster::MoveState kMoveStates[] = {cluster::MoveState::kRunning, cluster::MoveState::kCancelling,
+                                              cluster::MoveState::kDone, cluster::MoveState::kFailed,
+                                              cluster::MoveState::kCancelled};
+
 std::size_t live_in_sync(const ClusterMetadata& metadata, const cluster::ShardPlacement& shard) {
   return static_cast<std::size_t>(std::count_if(shard.copies.begin(), shard.copies.end(), [&](const auto& copy) {
     return copy.role == cluster::CopyRole::kInSync && metadata.live(copy);
@@ -42,6 +46,11 @@ ClusterMetrics::ClusterMetrics(MetricsRegistry& registry, const cluster::Metadat
     nodes_[status] = &registry.gauge("vectorizer_cluster_nodes", "Members, by status.",
                                      {{"status", std::string(cluster::node_status_name(status))}});
   }
+  for (const auto state : kMoveStates) {
+    migrations_[state] = &registry.gauge("vectorizer_cluster_migrations",
+                                         "Moves of shards, by state: all that run, and the last 50 that have ended.",
+                                         {{"state", std::string(cluster::move_state_name(state))}});
+  }
 }
 
 void ClusterMetrics::refresh() {
@@ -58,6 +67,9 @@ void ClusterMetrics::refresh_nodes(const ClusterMetadata& metadata) {
   std::map<NodeStatus, double> counts;
   for (const auto& [id, node] : metadata.nodes) ++counts[node.status];
   for (const auto& [status, gauge] : nodes_) gauge->Set(counts[status]);
+  std::map<cluster::MoveState, double> moves;
+  for (const auto& [id, migration] : metadata.migrations) ++moves[migration.state];
+  for (const auto& [state, gauge] : migrations_) gauge->Set(moves[state]);
 
   const auto own = membership_.servers_hash();
   servers_hash_.Set(static_cast<double>(own >> 16U));  // what a double holds exactly

@@ -28,6 +28,7 @@ class ClusterMetrics {
   const control::Membership& membership_;
 
   std::map<cluster::NodeStatus, prometheus::Gauge*> nodes_;
+  std::map<cluster::MoveState, prometheus::Gauge*> migrations_;
   prometheus::Gauge& epoch_;
   prometheus::Gauge& formed_;
   prometheus::Gauge& lease_valid_;

@@ -104,6 +104,16 @@ const std::array kSettings{
     number(SETTING(cluster, insecure), "", 0, 0, "No warning that there is no secret"),
     number(SETTING(cluster, timeout_ms), "ms", 1, 600'000, "A call to another node"),
     number(SETTING(cluster, retry_count), "", 0, 100, "Further attempts of such a call"),
+    number(SETTING(cluster, replace_after), "s", 0, 31'536'000,
+           "A node that is away for so long: its copies are made again on others; 0: never"),
+    number(SETTING(cluster, rebalance_after), "s", 0, 31'536'000,
+           "After nodes came or went, before shards are made even by themselves; 0: never"),
+    number(SETTING(cluster, max_moves), "copies", 1, 1024,
+           "Copies that are made at the same time for moves, in the cluster"),
+    number(SETTING(cluster, max_moves_per_node), "copies", 1, 1024,
+           "Moves that one node takes part in at the same time"),
+    number(SETTING(cluster, recovery_bytes_per_second), "bytes", 1 << 20, kTerabyte,
+           "Bytes of checkpoints that this node receives in a second, for moves and for repairs"),
 };
 
 #undef SETTING

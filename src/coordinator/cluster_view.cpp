@@ -8,7 +8,8 @@
 #include <set>
 #include <utility>
 
-#include "rebalance_plan.hpp"
+#include "membership_admin.hpp"
+#include "migrations.hpp"
 #include "shard_detail.hpp"
 #include "shard_reports.hpp"
 #include "vectorizer/coordinator/coordinator.hpp"
@@ -24,11 +25,6 @@ using Metadata = std::shared_ptr<const ClusterMetadata>;
 using Contacts = std::map<NodeId, MemberPorts::Contact>;
 
 constexpr milliseconds kSyncWait{2000};
-
-Error node_not_found(const NodeId& node) {
-  return Error{ErrorType::kNodeNotFound, fmt::format("node '{}' is not a member of the cluster", node.value())}.with(
-      "node", node.value());
-}
 
 std::int64_t wall_ms() {
   return std::chrono::duration_cast<milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
@@ -69,9 +65,11 @@ class ClusterViewImpl final : public ClusterView {
   std::string note() const override { return note_of(*metadata_.current()); }
 
   Result<NodeView> add_node(const NodeView& node) override;
-  Result<std::vector<Migration>> remove_node(const NodeId& node, bool force) override;
+  Result<NodeRemoval> remove_node(const NodeId& node, bool force) override;
+  Result<void> cancel_drain(const NodeId& node) override;
   Result<std::vector<Migration>> rebalance(bool force, bool dry_run) override;
-  std::vector<Migration> migrations() const override { return {}; }
+  std::vector<Migration> migrations() const override;
+  Result<void> cancel_migration(std::uint64_t id) override;
   Result<void> allocate(const ShardId& shard, const NodeId& node, bool empty) override;
 
  private:
@@ -101,6 +99,7 @@ NodeView ClusterViewImpl::view_of(const NodeRecord& node, const Contacts& contac
   view.status = cluster::node_status_name(node.status);
   view.role = node.id == metadata_.leader() ? "leader" : "follower";
   view.version = node.version;
+  view.problem = node.problem;
   if (const auto contact = contacts.find(node.id); contact != contacts.end()) {
     view.last_seen_ms = contact->second.seen_ms;
     view.servers_hash = contact->second.servers_hash;
@@ -310,6 +309,9 @@ std::vector<std::string> ClusterViewImpl::not_ready() const {
   for (const auto& [shard, placement] : metadata->placements) {
     const auto* copy = placement.copy_on(options_.self);
     if (copy == nullptr || copy->role == cluster::CopyRole::kInSync) continue;
+    // Beyond what the collection wants: nobody misses it.
+    const auto* migration = metadata->migration_of(shard);
+    if (migration != nullptr && migration->move.to == options_.self) continue;
     lines.push_back(fmt::format("shard {} of collection '{}': the copy of this node is {}", shard.value(),
                                 placement.collection, cluster::copy_role_name(copy->role)));
   }
@@ -319,41 +321,46 @@ std::vector<std::string> ClusterViewImpl::not_ready() const {
 // ---- Changes ----
 
 Result<NodeView> ClusterViewImpl::add_node(const NodeView& node) {
-  if (metadata_.current()->nodes.count(node.id) != 0) {
-    return Error{ErrorType::kNodeAlreadyExists, fmt::format("node '{}' already exists", node.id.value())}.with(
-        "id", node.id.value());
-  }
   if (alone()) {
+    if (metadata_.current()->nodes.count(node.id) != 0) return node_already_exists(node.id);
     return invalid_field("id", "this node runs as a single node (cluster.enabled is false): no other can be added");
   }
-  return Error{ErrorType::kConflict,
-               fmt::format("this version cannot invite a node: start '{}' with a cluster.servers that lists it and a "
-                           "member of this cluster, and it joins by itself",
-                           node.id.value())}
-      .with("id", node.id.value());
+  ASSIGN_OR_RETURN(const auto record, record_new_node(metadata_, *options_.members, node));
+  return view_of(record, contacts());
 }
 
-Result<std::vector<Migration>> ClusterViewImpl::remove_node(const NodeId& node, bool) {
-  const auto metadata = metadata_.current();
-  if (metadata->nodes.count(node) == 0) return node_not_found(node);
-  if (metadata->nodes.size() == 1) {
-    return invalid_field("id", fmt::format("'{}' is the last node of the cluster and cannot be removed", node.value()));
-  }
-  return Error{
-      ErrorType::kConflict,
-      fmt::format("this version cannot move the shards of '{}' to other nodes, so it stays a member", node.value())}
-      .with("node", node.value());
+Result<NodeRemoval> ClusterViewImpl::remove_node(const NodeId& node, bool force) {
+  RETURN_IF_ERROR(metadata_.catch_up());
+  ASSIGN_OR_RETURN(auto removal, coordinator::remove_node(metadata_, node, force));
+  removal.note = note_of(*metadata_.current());
+  return removal;
 }
 
-Result<std::vector<Migration>> ClusterViewImpl::rebalance(bool, bool dry_run) {
+Result<void> ClusterViewImpl::cancel_drain(const NodeId& node) {
+  RETURN_IF_ERROR(metadata_.catch_up());
+  return coordinator::cancel_drain(metadata_, node);
+}
+
+Result<std::vector<Migration>> ClusterViewImpl::rebalance(bool force, bool dry_run) {
   // A cluster of one has nowhere to move a shard to: it is balanced, and nothing moves.
   if (alone()) return std::vector<Migration>{};
-  auto moves = planned_moves(*metadata_.current());
-  if (moves.empty() || dry_run) return moves;
-  return Error{
-      ErrorType::kConflict,
-      fmt::format("{} shards would have to move, which this version cannot do; dry_run says which", moves.size())}
-      .with("moves", moves.size());
+  RETURN_IF_ERROR(metadata_.catch_up());
+  const auto metadata = metadata_.current();
+  return start_rebalance(metadata_, sizes_of(*metadata, ShardReports::read(*metadata, peers_, calls_)), force, dry_run);
+}
+
+std::vector<Migration> ClusterViewImpl::migrations() const {
+  const auto metadata = metadata_.current();
+  const auto shards = moving_shards(*metadata);
+  const auto reports = shards.empty() ? ShardReports() : ShardReports::read(*metadata, peers_, calls_, shards);
+  return all_migrations(*metadata, reports);
+}
+
+Result<void> ClusterViewImpl::cancel_migration(std::uint64_t id) {
+  RETURN_IF_ERROR(metadata_.catch_up());
+  ASSIGN_OR_RETURN(const auto decided, metadata_.propose(cluster::CancelMove{id}));
+  (void)decided;
+  return {};
 }
 
 Result<void> ClusterViewImpl::allocate(const ShardId& shard, const NodeId& node, bool empty) {

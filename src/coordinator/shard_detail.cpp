@@ -30,25 +30,32 @@ Digests ask(peer::PeerDirectory& peers, NodeCalls& calls, const std::vector<Node
       });
 }
 
-bool at_one_sequence(const Digests& digests) {
+/// Equal contents are equal at any sequence: an entry without changes leaves no trace in the points, and a copy that came
+/// as a checkpoint may begin after one.
+bool same(const peer::ShardDigest& one, const peer::ShardDigest& other) {
+  return one.points == other.points && one.high == other.high && one.low == other.low;
+}
+
+bool comparable(const Digests& digests) {
   const peer::ShardDigest* first = nullptr;
   for (const auto& [node, digest] : digests) {
     if (!digest) continue;
-    if (first != nullptr && first->sequence != digest->sequence) return false;
+    if (first != nullptr && first->sequence != digest->sequence && !same(*first, *digest)) return false;
     first = &*digest;
   }
   return true;
 }
 
-/// Nothing unless every copy in sync has a digest, all at the same sequence.
+/// Nothing unless every copy in sync has a digest, and those that differ are of the same sequence.
 std::optional<bool> equal(const std::vector<CopyView>& copies) {
   const CopyView* first = nullptr;
   for (const auto& copy : copies) {
     if (copy.role != "in_sync") continue;
     if (copy.digest.empty()) return std::nullopt;
     if (first == nullptr) first = &copy;
+    if (copy.digest == first->digest) continue;
     if (copy.digest_sequence != first->digest_sequence) return std::nullopt;
-    if (copy.digest != first->digest) return false;
+    return false;
   }
   if (first == nullptr) return std::nullopt;
   return true;
@@ -62,7 +69,7 @@ Digests digests_of(const cluster::ClusterMetadata& metadata, const cluster::Shar
   }
   const auto until = Clock::now() + kSettleWait;
   auto digests = ask(peers, calls, nodes, placement.shard);
-  while (!at_one_sequence(digests) && Clock::now() + kAskAgain < until) {
+  while (!comparable(digests) && Clock::now() + kAskAgain < until) {
     std::this_thread::sleep_for(kAskAgain);
     digests = ask(peers, calls, nodes, placement.shard);
   }

@@ -166,9 +166,10 @@ def shard_detail(**of_second):
 class ShardCopiesTest(unittest.TestCase):
     def test_equal_copies_pass(self):
         self.assertIsNone(copies_problem(shard_detail()))
+        self.assertIsNone(copies_problem(shard_detail(digest_sequence=8)), "an entry without changes")
 
     def test_what_is_not_shown_is_a_problem(self):
-        for problem in ({"digest": None, "digest_problem": "away"}, {"digest": ""}, {"digest_sequence": 8}, {"in_sync": False},
+        for problem in ({"digest": None, "digest_problem": "away"}, {"digest": ""}, {"digest_sequence": None}, {"in_sync": False},
                         {"digest": "f" * 32}):
             self.assertIsNotNone(copies_problem(shard_detail(**problem)), problem)
         unshown = shard_detail()

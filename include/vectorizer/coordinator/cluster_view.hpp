@@ -25,6 +25,7 @@ struct NodeView {
   std::optional<std::uint64_t> servers_hash;  ///< of its configured list of servers; of a cluster only
   std::vector<ShardId> shards;                ///< of which it holds a copy
   std::optional<double> uptime_seconds;       ///< of one node only; nothing if it does not answer
+  std::string problem;                        ///< why a node that was added has not joined yet
 };
 
 /// A shard, with the state of its primary's copy, or of another one in sync if that does not answer.
@@ -53,12 +54,33 @@ struct ShardDetail : ShardView {
   std::optional<bool> copies_equal;
 };
 
+/// A move of a copy, or of the role of primary alone (`lead`).
 struct Migration {
-  std::uint64_t id = 0;
+  std::optional<std::uint64_t> id;  ///< nothing for one that is only planned, or cannot be
   ShardId shard;
-  NodeId from, to;
+  std::string collection;  ///< empty once it was dropped
+  NodeId from, to;         ///< `to` is empty where nobody can take it
+  bool lead = false;
+  std::string cause;  ///< rebalance | drain
+  /// planned | blocked | waiting | copying | handing_over | finishing | cancelling | done | failed | cancelled
   std::string state;
+  std::string note;  ///< why it is blocked, or ended so
   std::uint64_t vectors_done = 0, vectors_total = 0;
+  std::uint64_t bytes_done = 0, bytes_total = 0;  ///< of a checkpoint, as far as known
+  std::optional<double> eta_seconds;
+  std::int64_t started_ms = 0, ended_ms = 0;  ///< since the epoch; 0 for not yet
+};
+
+/// What is gone with a node that is removed by force.
+struct LostShard {
+  ShardId shard;
+  std::string collection;
+  std::vector<NodeId> older_copies;  ///< nodes with a copy that lacks some of what was acknowledged
+};
+struct NodeRemoval {
+  std::vector<Migration> migrations;
+  std::vector<LostShard> lost;
+  std::string note;  ///< what a client should know who counts on the cluster that is left
 };
 
 /// What one node holds of the metadata now; nothing of one that did not answer.
@@ -117,11 +139,19 @@ class ClusterView {
   /// What a client should know who counts on this cluster; empty when nothing.
   virtual std::string note() const = 0;
 
+  /// Records a node, which the leader then calls. node_already_exists; conflict if it belongs to another cluster.
   virtual Result<NodeView> add_node(const NodeView& node) = 0;
-  virtual Result<std::vector<Migration>> remove_node(const NodeId& node, bool force) = 0;
-  /// What moves; conflict where something would have to and cannot.
+  /// Begins to drain a node; by force, removes one that is gone for good. validation_error for the last node; conflict
+  /// when the others cannot hold all copies, or by force while it is there.
+  virtual Result<NodeRemoval> remove_node(const NodeId& node, bool force) = 0;
+  /// conflict for a node that does not drain.
+  virtual Result<void> cancel_drain(const NodeId& node) = 0;
+  /// What moves until the shards are even; `force` also for differences of size below the threshold.
   virtual Result<std::vector<Migration>> rebalance(bool force, bool dry_run) = 0;
+  /// What moves now, what would have to and cannot, and what moved last.
   virtual std::vector<Migration> migrations() const = 0;
+  /// not_found; conflict once it has ended, or the target has taken over.
+  virtual Result<void> cancel_migration(std::uint64_t id) = 0;
   /// An operator accepts what is lost: a shard without a primary is led by the copy on `node` as it is, or begins again
   /// with nothing (`empty`). conflict while it has a primary.
   virtual Result<void> allocate(const ShardId& shard, const NodeId& node, bool empty) = 0;

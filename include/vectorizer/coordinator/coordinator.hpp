@@ -52,6 +52,9 @@ struct MemberPorts {
   std::function<std::vector<Missing>()> missing;
   /// Asks a node now; may block for as long as a call may.
   std::function<Result<peer::Hello>(const NodeId&)> ask;
+  /// Asks whoever is at that address; may block for as long as a call may.
+  std::function<Result<peer::Hello>(const std::string& address, std::uint16_t port)> greet;
+  std::function<std::string()> cluster_id;
   std::function<std::uint64_t()> term;
   std::function<std::uint64_t()> servers_hash;
 };

@@ -63,16 +63,30 @@ Result<Response> remove_node(const Services& services, const Request& request) {
   RETURN_IF_ERROR(check_query(request, {"force"}));
   ASSIGN_OR_RETURN(const bool force, query_flag(request, "force", false));
   ASSIGN_OR_RETURN(const auto node, find_node(services, request.params.at(0)));
-  ASSIGN_OR_RETURN(const auto migrations, services.cluster.remove_node(node.id, force));
-  return success(fmt::format("node {} is being {}", node.id.value(), force ? "removed" : "drained"), migrations);
+  ASSIGN_OR_RETURN(const auto removal, services.cluster.remove_node(node.id, force));
+  json out = {{"status", "success"}, {"migrations", planned_json(removal.migrations)}};
+  const bool removed = force || node.status == "joining";
+  std::string message =
+      removed ? fmt::format("node {} is removed; ", node.id.value())
+              : fmt::format("node {} is being drained, and leaves when it holds nothing", node.id.value());
+  if (removed && removal.lost.empty()) message += "nothing is lost";
+  if (!removal.lost.empty()) {
+    message += fmt::format("{} shards have no copy left that holds everything acknowledged", removal.lost.size());
+    spdlog::warn("node '{}' was removed by force: {} shards are lost request_id={}", node.id.value(),
+                 removal.lost.size(), request.request_id);
+  }
+  if (removed) out["lost"] = lost_json(removal.lost);
+  if (!removal.note.empty()) out["note"] = removal.note;
+  out["message"] = std::move(message);
+  return json_response(dump(out));
 }
 
 Result<Response> cancel_drain(const Services& services, const Request& request) {
   RETURN_IF_ERROR(check_query(request, {}));
   ASSIGN_OR_RETURN(const auto node, find_node(services, request.params.at(0)));
-  const auto reason =
-      node.status == "draining" ? "its drain cannot be cancelled by this version" : "it is not draining";
-  return Error{ErrorType::kConflict, fmt::format("node {}: {}", node.id.value(), reason)}.with("node", node.id.value());
+  RETURN_IF_ERROR(services.cluster.cancel_drain(node.id));
+  return json_response(
+      dump({{"status", "success"}, {"message", fmt::format("node {} is active again", node.id.value())}}));
 }
 
 Result<Response> shard_distribution(const Services& services, const Request& request) {
@@ -87,7 +101,7 @@ Result<Response> rebalance(const Services& services, const Request& request) {
   ASSIGN_OR_RETURN(const auto migrations, services.cluster.rebalance(body.force, body.dry_run));
   return success(migrations.empty()
                      ? std::string("the shards are balanced, nothing moves")
-                     : fmt::format("{} shards {}", migrations.size(), body.dry_run ? "would move" : "move"),
+                     : fmt::format("{} moves {}", migrations.size(), body.dry_run ? "would be made" : "are made"),
                  migrations);
 }
 
@@ -99,14 +113,8 @@ Result<Response> list_migrations(const Services& services, const Request& reques
 Result<Response> cancel_migration(const Services& services, const Request& request) {
   RETURN_IF_ERROR(check_query(request, {}));
   ASSIGN_OR_RETURN(const auto id, number_from_path(request.params.at(0), "migration_id"));
-  const auto migrations = services.cluster.migrations();
-  const auto found = std::find_if(migrations.begin(), migrations.end(), [&](const auto& m) { return m.id == id; });
-  if (found == migrations.end()) {
-    return Error{ErrorType::kNotFound, fmt::format("migration {} does not exist", id)}.with("migration_id", id);
-  }
-  return Error{ErrorType::kConflict,
-               fmt::format("migration {} is {} and cannot be cancelled by this version", id, found->state)}
-      .with("migration_id", id);
+  RETURN_IF_ERROR(services.cluster.cancel_migration(id));
+  return json_response(dump({{"status", "success"}, {"message", fmt::format("migration {} is being cancelled", id)}}));
 }
 
 /// A member that did not answer has no version, and then nobody claims agreement.

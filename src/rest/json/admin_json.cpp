@@ -33,8 +33,14 @@ std::set<NodeId> copies_of(const coordinator::ShardView& shard) {
 }
 
 json migration_json(const coordinator::Migration& migration) {
-  return {
-      {"shard_id", migration.shard.value()}, {"from_node", migration.from.value()}, {"to_node", migration.to.value()}};
+  json out = {{"shard_id", migration.shard.value()},
+              {"from_node", migration.from.value()},
+              {"to_node", id_or_null(migration.to)},
+              {"kind", migration.lead ? "primary" : "copy"},
+              {"cause", migration.cause},
+              {"state", migration.state}};
+  if (migration.id) out["id"] = *migration.id;
+  return out;
 }
 
 /// The object in a body, of which every member is in `known`.
@@ -92,6 +98,7 @@ json node_json(const coordinator::NodeView& node, bool detailed) {
               {"rest_port", node.rest_port},
               {"last_seen", node.last_seen_ms ? json(rfc3339_from_ms(*node.last_seen_ms)) : json(nullptr)},
               {"version", node.version}};
+  if (!node.problem.empty()) out["problem"] = node.problem;
   if (node.servers_hash) out["servers_hash"] = fmt::format("{:016x}", *node.servers_hash);
   if (detailed) {
     auto shards = json::array();
@@ -112,12 +119,31 @@ json progress_json(const std::vector<coordinator::Migration>& migrations) {
   auto out = json::array();
   for (const auto& migration : migrations) {
     auto row = migration_json(migration);
-    row["id"] = migration.id;
-    row["state"] = migration.state;
+    const auto or_null = [](const auto& value, bool known) { return known ? json(value) : json(nullptr); };
+    row["collection"] = or_null(migration.collection, !migration.collection.empty());
     row["vectors_done"] = migration.vectors_done;
     row["vectors_total"] = migration.vectors_total;
-    row["eta_seconds"] = nullptr;  // the rate is not known here
+    row["bytes_done"] = migration.bytes_done;
+    row["bytes_total"] = migration.bytes_total;
+    const bool sized = migration.bytes_total > 0;
+    const auto share =
+        sized ? static_cast<double>(migration.bytes_done) / static_cast<double>(migration.bytes_total) : 0;
+    row["progress"] = migration.state == "done" ? 1 : share;
+    row["eta_seconds"] = migration.eta_seconds ? json(*migration.eta_seconds) : json(nullptr);
+    row["started_at"] = or_null(rfc3339_from_ms(migration.started_ms), migration.started_ms != 0);
+    row["ended_at"] = or_null(rfc3339_from_ms(migration.ended_ms), migration.ended_ms != 0);
+    if (!migration.note.empty()) row["note"] = migration.note;
     out.push_back(std::move(row));
+  }
+  return out;
+}
+
+json lost_json(const std::vector<coordinator::LostShard>& lost) {
+  auto out = json::array();
+  for (const auto& shard : lost) {
+    out.push_back({{"shard_id", shard.shard.value()},
+                   {"collection", shard.collection},
+                   {"older_copies", ids_json(shard.older_copies)}});
   }
   return out;
 }

@@ -21,7 +21,9 @@ nlohmann::json collection_json(const coordinator::CollectionInfo& info);
 nlohmann::json node_json(const coordinator::NodeView& node, bool detailed);
 /// What a drain or a rebalance plans: shard, from, to.
 nlohmann::json planned_json(const std::vector<coordinator::Migration>& migrations);
-/// The same with how far each has come.
+/// What is gone with a node that was removed by force.
+nlohmann::json lost_json(const std::vector<coordinator::LostShard>& lost);
+/// The migrations, with how far each has come.
 nlohmann::json progress_json(const std::vector<coordinator::Migration>& migrations);
 /// GET /shard-distribution.
 nlohmann::json distribution_json(const std::vector<coordinator::NodeView>& nodes,

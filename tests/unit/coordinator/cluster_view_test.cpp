@@ -19,6 +19,8 @@ class ClusterViewTest : public MemberClusterTest {
       ports.contacts = [this] { return contacts; };
       ports.missing = [this] { return missing; };
       ports.ask = [this](const NodeId& id) { return ask(id); };
+      ports.greet = [this](const std::string&, std::uint16_t) -> Result<peer::Hello> { return answer; };
+      ports.cluster_id = [] { return std::string("cluster-a"); };
       ports.term = [] { return std::uint64_t{7}; };
       ports.servers_hash = [] { return std::uint64_t{0xaa}; };
       options.members = ports;
@@ -48,6 +50,7 @@ class ClusterViewTest : public MemberClusterTest {
   std::map<NodeId, Error> silent;
   std::map<NodeId, int> digests;
   std::vector<std::string> problems;
+  peer::Hello answer;  // of whoever is at the address of a node that is added
 
  private:
   std::unique_ptr<ClusterView> view_;
@@ -200,6 +203,9 @@ TEST_F(ClusterViewTest, DigestsSayWhetherCopiesAreEqual) {
   peer(node(3)).on_digest = [] { return peer::ShardDigest{3, 3, 1, 3}; };
   EXPECT_EQ(view().shard(ShardId(0), true)->copies_equal, false);
 
+  peer(node(3)).on_digest = [] { return peer::ShardDigest{4, 3, 1, 2}; };
+  EXPECT_EQ(view().shard(ShardId(0), true)->copies_equal, true) << "an entry without changes";
+
   peer(node(3)).on_digest = []() -> Result<peer::ShardDigest> { return Error{ErrorType::kTimeout, "too large"}; };
   detail = view().shard(ShardId(0), true);
   EXPECT_EQ(detail->copies_equal, std::nullopt);
@@ -217,29 +223,143 @@ TEST_F(ClusterViewTest, CopiesAreAskedAgainUntilTheyAreAtTheSameSequence) {
   EXPECT_EQ(asked, 3);
 }
 
-TEST_F(ClusterViewTest, ABalancedClusterIsRebalancedAtOnceAndAnotherOneIsNot) {
+TEST_F(ClusterViewTest, ARebalanceStartsWhatIsPlannedOnce) {
   start(3);
   create(6, 2);
   EXPECT_TRUE(view().rebalance(false, false)->empty());
   propose(cluster::UpsertNode{record(4), 0});
+  peers.nodes[node(4)];
   const auto planned = view().rebalance(false, true);
   ASSERT_TRUE(planned);
-  ASSERT_FALSE(planned->empty());
-  EXPECT_TRUE(std::any_of(planned->begin(), planned->end(), [&](const auto& move) { return move.to == node(4); }));
-  const auto refused = view().rebalance(true, false);
-  ASSERT_FALSE(refused);
-  EXPECT_EQ(refused.error().type, ErrorType::kConflict);
+  EXPECT_EQ(planned->at(0).state, "planned");
+  EXPECT_TRUE(metadata.current()->migrations.empty()) << "a dry run starts nothing";
+  const auto started = view().rebalance(false, false);
+  ASSERT_TRUE(started);
+  EXPECT_EQ(started->size(), planned->size());
+  EXPECT_EQ(started->at(0).id, 1U);
+  EXPECT_EQ(metadata.current()->migrations.size(), started->size());
+  EXPECT_TRUE(view().rebalance(false, false)->empty()) << "what moves is not moved again";
 }
 
-TEST_F(ClusterViewTest, MembersAreNeitherInvitedNorDrainedAndThatIsSaid) {
+TEST_F(ClusterViewTest, AMigrationShowsHowFarItIs) {
+  start(3);
+  create(1, 2);
+  fill(10);
+  const auto before = placement(0);
+  NodeId free;
+  for (int number = 1; number <= 3; ++number) {
+    if (before.copy_on(node(number)) == nullptr) free = node(number);
+  }
+  propose(cluster::StartMoves{{{ShardId(0), before.primary, free, false}}, cluster::MoveCause::kRebalance, 77});
+  EXPECT_EQ(view().migrations().at(0).state, "waiting");
+  propose(cluster::AllocateCopy{ShardId(0), before.term, before.isr_version, free});
+  peer(free).hold(ShardId(0), 0, 0);
+  peer(free).receiving = {50, 2.0};
+  peer(before.primary).vector_bytes = 200;
+  auto seen = view().migrations().at(0);
+  EXPECT_EQ(seen.state, "copying");
+  EXPECT_EQ(seen.collection, "docs");
+  EXPECT_EQ(seen.started_ms, 77);
+  EXPECT_EQ(seen.bytes_done, 50U);
+  EXPECT_EQ(seen.bytes_total, 200U);
+  EXPECT_EQ(seen.vectors_total, 10U);
+  EXPECT_EQ(seen.vectors_done, 2U) << "a quarter";
+  ASSERT_TRUE(seen.eta_seconds);
+  EXPECT_DOUBLE_EQ(*seen.eta_seconds, 6);
+  EXPECT_TRUE(view().not_ready().empty()) << "a copy that arrives here is missed by nobody";
+
+  const auto now = placement(0);
+  propose(cluster::GrowIsr{ShardId(0), now.term, now.isr_version, now.copy_on(free)->id});
+  EXPECT_EQ(view().migrations().at(0).state, "handing_over");
+  ASSERT_TRUE(view().cancel_migration(1));
+  EXPECT_EQ(view().migrations().at(0).state, "cancelling");
+  EXPECT_EQ(view().cancel_migration(9).error().type, ErrorType::kNotFound);
+  propose(cluster::EndMove{1, cluster::MoveState::kFailed, "because", 99});
+  seen = view().migrations().at(0);
+  EXPECT_EQ(seen.state, "failed");
+  EXPECT_EQ(seen.note, "because");
+  EXPECT_EQ(seen.ended_ms, 99);
+  EXPECT_EQ(view().cancel_migration(1).error().type, ErrorType::kConflict);
+}
+
+TEST_F(ClusterViewTest, ANodeIsDrainedOnlyWhereTheOthersHaveRoom) {
+  start(3);
+  create(6, 3);
+  const auto refused = view().remove_node(node(2), false);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().type, ErrorType::kConflict);
+  EXPECT_NE(refused.error().message.find("'docs' (3)"), std::string::npos) << refused.error().message;
+  propose(cluster::UpsertNode{record(4), 0});
+  const auto drained = view().remove_node(node(2), false);
+  ASSERT_TRUE(drained) << drained.error().message;
+  EXPECT_EQ(drained->migrations.size(), 6U);
+  EXPECT_EQ(metadata.current()->nodes.at(node(2)).status, cluster::NodeStatus::kDraining);
+  EXPECT_TRUE(drained->lost.empty());
+  EXPECT_EQ(view().remove_node(node(9), false).error().type, ErrorType::kNodeNotFound);
+
+  ASSERT_TRUE(view().cancel_drain(node(2)));
+  EXPECT_EQ(metadata.current()->nodes.at(node(2)).status, cluster::NodeStatus::kActive);
+  EXPECT_EQ(view().cancel_drain(node(2)).error().type, ErrorType::kConflict);
+}
+
+TEST_F(ClusterViewTest, ADrainThatIsStuckSaysWhy) {
+  start(3);
+  create(1, 2);
+  const auto drained = placement(0).primary;
+  propose(cluster::SetNodeStatus{drained, metadata.current()->nodes.at(drained).raft_id, cluster::NodeStatus::kActive,
+                                 cluster::NodeStatus::kDraining});
+  EXPECT_TRUE(view().migrations().empty()) << "there is room";
+  for (int number = 1; number <= 3; ++number) {
+    if (placement(0).copy_on(node(number)) == nullptr) set_unhealthy(number);
+  }
+  const auto rows = view().migrations();
+  ASSERT_EQ(rows.size(), 1U);
+  EXPECT_EQ(rows[0].state, "blocked");
+  EXPECT_EQ(rows[0].from, drained);
+  EXPECT_FALSE(rows[0].id);
+  EXPECT_NE(rows[0].note.find("every active node"), std::string::npos) << rows[0].note;
+}
+
+TEST_F(ClusterViewTest, ARemovalByForceIsForNodesThatAreGoneAndNamesWhatIsLost) {
+  start(3);
+  create(2, 1);
+  const auto holder = placement(0).primary;
+  EXPECT_EQ(view().remove_node(holder, true).error().type, ErrorType::kConflict) << "it is active";
+  set_unhealthy(holder.value().back() - '0');
+  const auto removed = view().remove_node(holder, true);
+  ASSERT_TRUE(removed) << removed.error().message;
+  ASSERT_FALSE(removed->lost.empty());
+  EXPECT_EQ(removed->lost[0].shard, ShardId(0));
+  EXPECT_EQ(removed->lost[0].collection, "docs");
+  EXPECT_NE(removed->note.find("two nodes"), std::string::npos);
+  EXPECT_EQ(view().remove_node(holder, true).error().type, ErrorType::kConflict) << "it was removed already";
+}
+
+TEST_F(ClusterViewTest, TheLastNodeStays) {
+  start(1);
+  EXPECT_EQ(view().remove_node(node(1), false).error().type, ErrorType::kValidation);
+}
+
+TEST_F(ClusterViewTest, ANodeIsAddedUnlessItBelongsToAnotherCluster) {
   start(3);
   NodeView wanted;
   wanted.id = node(2);
   EXPECT_EQ(view().add_node(wanted).error().type, ErrorType::kNodeAlreadyExists);
   wanted.id = node(4);
-  EXPECT_EQ(view().add_node(wanted).error().type, ErrorType::kConflict);
-  EXPECT_EQ(view().remove_node(node(4), false).error().type, ErrorType::kNodeNotFound);
-  EXPECT_EQ(view().remove_node(node(2), true).error().type, ErrorType::kConflict);
+  wanted.address = "10.0.0.4";
+  wanted.grpc_port = 15003;
+  answer.node = node(4);
+  answer.cluster_id = "cluster-b";
+  const auto refused = view().add_node(wanted);
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("cluster-b"), std::string::npos) << refused.error().message;
+  answer.cluster_id.clear();
+  const auto added = view().add_node(wanted);
+  ASSERT_TRUE(added) << added.error().message;
+  EXPECT_EQ(added->status, "joining");
+  EXPECT_FALSE(added->problem.empty());
+  EXPECT_EQ(metadata.current()->nodes.at(node(4)).status, cluster::NodeStatus::kJoining);
+  ASSERT_TRUE(view().remove_node(node(4), false)) << "one that has not joined leaves at once";
 }
 
 TEST_F(ClusterViewTest, AllocateGivesAShardWithoutAPrimaryToWhatIsLeft) {

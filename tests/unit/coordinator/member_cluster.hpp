@@ -97,7 +97,9 @@ class ReportingPeer final : public peer::Peer {
     const std::lock_guard lock(mutex_);
     for (const auto& [shard, stats] : stats_) {
       const bool wanted = shards.empty() || std::find(shards.begin(), shards.end(), shard) != shards.end();
-      if (wanted) answer.push_back({stats, shard});
+      if (!wanted) continue;
+      answer.push_back({stats, shard, receiving.first, receiving.second});
+      answer.back().vector_bytes = vector_bytes;
     }
     return answer;
   }
@@ -124,6 +126,8 @@ class ReportingPeer final : public peer::Peer {
 
   std::atomic<int> reports = 0, refuse_counts = 0;
   std::function<Result<peer::ShardDigest>()> on_digest;
+  std::pair<std::uint64_t, double> receiving{0, 0};  ///< bytes of a checkpoint, seconds
+  std::uint64_t vector_bytes = 0;
   std::function<Result<std::vector<peer::SnapshotInfo>>(const peer::SnapshotOrder&)> on_snapshot;
 
  private:

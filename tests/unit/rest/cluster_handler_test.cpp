@@ -49,16 +49,26 @@ TEST_F(ClusterRoutes, RebalanceWorksWithAndWithoutABody) {
   migration.from = NodeId("node-1");
   migration.to = NodeId("node-2");
   migration.state = "copying";
+  migration.cause = "rebalance";
   migration.vectors_total = 10;
+  migration.bytes_done = 1;
+  migration.bytes_total = 4;
+  migration.started_ms = 1700000000123;
   cluster.moving = {migration};
   reply = post(kBase + "/rebalance", R"({"force":true,"dry_run":true})");
   EXPECT_TRUE(cluster.forced && cluster.dry);
-  EXPECT_EQ(reply.body["migrations"], json::parse(R"([{"shard_id":2,"from_node":"node-1","to_node":"node-2"}])"));
+  EXPECT_EQ(reply.body["migrations"], json::parse(R"([{"id":9,"shard_id":2,"from_node":"node-1","to_node":"node-2","kind":"copy",
+      "cause":"rebalance","state":"copying"}])"));
   const auto row = get("/migrations").body["migrations"][0];
   EXPECT_EQ(row["state"], "copying");
   EXPECT_EQ(row["vectors_done"], 0);
   EXPECT_EQ(row["vectors_total"], 10);
-  EXPECT_EQ(call(Method::kDelete, kBase + "/migrations/9").body["error_type"], "conflict");
+  EXPECT_EQ(row["progress"], 0.25);
+  EXPECT_TRUE(row["eta_seconds"].is_null());
+  EXPECT_TRUE(row["ended_at"].is_null());
+  EXPECT_EQ(row["started_at"], "2023-11-14T22:13:20.123Z");
+  EXPECT_EQ(call(Method::kDelete, kBase + "/migrations/9").status, 200);
+  EXPECT_EQ(cluster.cancelled, 9U);
 }
 
 TEST_F(ClusterRoutes, ANodeThatNobodyHasHeardOfHasNoTime) {
@@ -156,6 +166,25 @@ TEST_F(ClusterRoutes, RemoveNodePassesForce) {
   EXPECT_TRUE(cluster.forced);
   call(Method::kDelete, kBase + "/nodes/node-1");
   EXPECT_FALSE(cluster.forced);
+}
+
+TEST_F(ClusterRoutes, ARemovalByForceSaysWhatIsLost) {
+  cluster.removal.emplace();
+  auto body = call(Method::kDelete, kBase + "/nodes/node-1?force=true").body;
+  EXPECT_EQ(body["lost"], json::array());
+  EXPECT_NE(body["message"].get<std::string>().find("nothing is lost"), std::string::npos);
+  cluster.removal->lost = {{ShardId(4), "docs", {NodeId("node-2")}}};
+  cluster.removal->note = "two nodes";
+  body = call(Method::kDelete, kBase + "/nodes/node-1?force=true").body;
+  EXPECT_EQ(body["lost"], json::parse(R"([{"shard_id":4,"collection":"docs","older_copies":["node-2"]}])"));
+  EXPECT_EQ(body["note"], "two nodes");
+  EXPECT_FALSE(call(Method::kDelete, kBase + "/nodes/node-1").body.contains("lost")) << "a drain loses nothing";
+}
+
+TEST_F(ClusterRoutes, ADrainIsCancelledOnce) {
+  cluster.draining = true;
+  EXPECT_EQ(post(kBase + "/nodes/node-1/cancel-drain", "").status, 200);
+  EXPECT_EQ(post(kBase + "/nodes/node-1/cancel-drain", "").body["error_type"], "conflict");
 }
 
 TEST_F(ClusterRoutes, BadInputNamesItsField) {

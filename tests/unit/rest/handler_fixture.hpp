@@ -301,9 +301,23 @@ class OneNode final : public coordinator::ClusterView {
     if (node.id.value() == "node-1") return Error{ErrorType::kNodeAlreadyExists, "exists"}.with("node", "node-1");
     return node;
   }
-  Result<std::vector<coordinator::Migration>> remove_node(const NodeId&, bool force) override {
+  Result<coordinator::NodeRemoval> remove_node(const NodeId&, bool force) override {
     forced = force;
-    return invalid_field("id", "is the last node");
+    if (!removal) return invalid_field("id", "is the last node");
+    return *removal;
+  }
+  Result<void> cancel_drain(const NodeId& node) override {
+    if (!draining) return Error{ErrorType::kConflict, "it is not draining"}.with("node", node.value());
+    draining = false;
+    return {};
+  }
+  Result<void> cancel_migration(std::uint64_t id) override {
+    for (const auto& migration : moving) {
+      if (migration.id != id) continue;
+      cancelled = id;
+      return {};
+    }
+    return Error{ErrorType::kNotFound, "there is none"}.with("migration_id", id);
   }
   Result<std::vector<coordinator::Migration>> rebalance(bool force, bool dry_run) override {
     forced = force;
@@ -329,7 +343,9 @@ class OneNode final : public coordinator::ClusterView {
   coordinator::ShardDetail detail;
   std::vector<std::string> unsafe;
   std::string a_note;
-  bool forced = false, dry = false;
+  bool forced = false, dry = false, draining = false;
+  std::optional<coordinator::NodeRemoval> removal;
+  std::uint64_t cancelled = 0;
   mutable bool digested = false;
   std::pair<NodeId, bool> allocated;
 };
