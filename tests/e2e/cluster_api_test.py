@@ -146,14 +146,17 @@ class ClusterApiTest(ClusterTest):
             self.expect_error(maker.delete(f"/collections/{name}"), 404, "collection_not_found")
         self.expect_error(three.get("/collections/never"), 404, "collection_not_found")
 
-    def test_what_cannot_be_done_yet_is_said(self):
+    def test_what_an_operator_may_not_do_is_said(self):
         cluster = self.filled_cluster()
         client = cluster.nodes[0].client()
         new = {"id": "node-9", "address": "127.0.0.1", "grpc_port": 1}
-        self.assertIn("joins by itself", self.expect_error(client.post(f"{CLUSTER}/nodes", new), 409, "conflict")["message"])
+        self.assertEqual(self.expect(client.post(f"{CLUSTER}/nodes", new), 201)["node"]["status"], "joining")
+        cluster.until("the list says why it does not join", lambda: "does not answer" in self.nodes(cluster.nodes[1])["node-9"]["problem"])
+        self.expect_error(client.post(f"{CLUSTER}/nodes", new), 409, "node_already_exists")
         self.expect_error(client.post(f"{CLUSTER}/nodes", dict(new, id="node-2")), 409, "node_already_exists")
+        self.assertEqual(self.expect(client.delete(f"{CLUSTER}/nodes/node-9"))["lost"], [])
         self.expect_error(client.delete(f"{CLUSTER}/nodes/node-9"), 404, "node_not_found")
-        self.expect_error(client.delete(f"{CLUSTER}/nodes/node-2"), 409, "conflict")
+        self.expect_error(client.delete(f"{CLUSTER}/nodes/node-2?force=true"), 409, "conflict")
         self.expect_error(client.post(f"{CLUSTER}/nodes/node-2/cancel-drain"), 409, "conflict")
         self.assertEqual(self.expect(client.post(f"{CLUSTER}/rebalance"))["migrations"], [])
         self.assertEqual(self.get(cluster.nodes[0], f"{CLUSTER}/migrations"), {"migrations": []})

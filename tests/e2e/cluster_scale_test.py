@@ -1,4 +1,4 @@
-"""Suite `cluster_scale`: more collections, more shards, and a fourth node. Moving shards to it is not tested here."""
+"""Suite `cluster_scale`: more collections, more shards, and a fourth node. cluster_elastic_test.py moves shards."""
 
 import cluster_harness
 import harness
