@@ -331,10 +331,21 @@ std::optional<Error> RaftNode::cannot_change() {
   if (raft_transferee(&raft_) != 0 || raft_.transfer != nullptr) {
     return Error{ErrorType::kConflict, "the lead of the metadata is being handed over"};
   }
+  // A change that was applied is committed. A follower that learns of both at once may not have noted it, and would
+  // allow no other change when it leads.
+  if (raft_.configuration_uncommitted_index != 0 &&
+      raft_.configuration_uncommitted_index <= raft_last_applied(&raft_)) {
+    raft_.configuration_committed_index = raft_.configuration_uncommitted_index;
+    raft_.configuration_uncommitted_index = 0;
+  }
   // libraft checks these too late: a refused raft_assign stays registered, and a refused raft_add leaks.
   if (raft_.configuration_uncommitted_index != 0 || raft_.leader_state.promotee_id != 0 ||
       raft_.legacy.change != nullptr) {
-    return refusal(RAFT_CANTCHANGE);
+    return Error{
+        ErrorType::kConflict,
+        fmt::format("another change of the members is under way (entry {}, applied {}, promotee {:x}, {})",
+                    raft_.configuration_uncommitted_index, raft_last_applied(&raft_), raft_.leader_state.promotee_id,
+                    raft_.legacy.change != nullptr ? "by this node" : "not by this node")};
   }
   return std::nullopt;
 }
