@@ -34,11 +34,11 @@ class Collector final : public peer::CheckpointSink {
   Result<void> header(const peer::CheckpointHeader&) override { return {}; }
   Result<void> points(std::string bytes) override { return add(bytes); }
   Result<void> index(std::string bytes) override { return add(bytes); }
-  std::size_t bytes = 0;
+  std::size_t total = 0;
 
  private:
   Result<void> add(const std::string& more) {
-    bytes += more.size();
+    total += more.size();
     return {};
   }
 };
@@ -52,7 +52,7 @@ TEST(IncomingCheckpoints, SayHowMuchHasComeWhileItComes) {
   sender.after_slice = [&] { seen.push_back(incoming.of(ShardId(7)).bytes); };
   ASSERT_TRUE(incoming.measured(sender)->fetch_checkpoint(ShardId(7), 1, collector));
   EXPECT_EQ(seen, (std::vector<std::uint64_t>{1000, 2000, 3000, 4000}));
-  EXPECT_EQ(collector.bytes, 4000U);
+  EXPECT_EQ(collector.total, 4000U);
   EXPECT_EQ(incoming.of(ShardId(7)).bytes, 0U) << "it has arrived";
 }
 
