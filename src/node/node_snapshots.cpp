@@ -196,6 +196,8 @@ Result<SnapshotManifest> NodeSnapshots::link(const SnapshotOrder& order, const s
   manifest.node = options_.node;
   manifest.node_uuid = options_.node_uuid;
   manifest.nodes = order.nodes;
+  // Most of the writing, before anybody has to wait for it.
+  RETURN_IF_ERROR(database_.flush());
   // No copy comes or goes in between, so that metadata and data speak of the same ones.
   const std::lock_guard lock(copies_mutex_);
   const auto metadata = metadata_.current();

@@ -171,6 +171,12 @@ Result<void> RocksDatabase::read_checkpoint(CopyNumber copy, const std::function
   return RocksShardStore::scan_results(*this, copy, moment.snapshot(), visit_result);
 }
 
+Result<void> RocksDatabase::flush() {
+  const auto status = rocks_->Flush(rocksdb::FlushOptions(), handles_);
+  if (status.IsNoSpace()) return Error{ErrorType::kStorageFull, "the disk is full: what is in memory is not written"};
+  return to_result(status, "write what is in memory");
+}
+
 Result<void> RocksDatabase::checkpoint(const std::filesystem::path& directory) const {
   rocksdb::Checkpoint* made = nullptr;
   RETURN_IF_ERROR(to_result(rocksdb::Checkpoint::Create(rocks_.get(), &made), "begin a checkpoint"));

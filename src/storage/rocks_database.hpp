@@ -40,6 +40,7 @@ class RocksDatabase final : public Database {
   Result<void> write_local(std::span<const LocalWrite> writes) override;
   Result<std::optional<std::string>> get_local(const std::string& key) const override;
   Result<std::vector<std::pair<std::string, std::string>>> list_local(const std::string& prefix) const override;
+  Result<void> flush() override;
   Result<void> checkpoint(const std::filesystem::path& directory) const override;
   std::uint64_t disk_free_bytes() const override { return disk_.free_bytes(); }
   bool storage_full() const override { return disk_.full(); }

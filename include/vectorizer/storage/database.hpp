@@ -62,6 +62,8 @@ class Database {
   virtual Result<std::optional<std::string>> get_local(const std::string& key) const = 0;
   virtual Result<std::vector<std::pair<std::string, std::string>>> list_local(const std::string& prefix) const = 0;
 
+  /// Writes what is in memory to files, so that a checkpoint that follows has little to write.
+  virtual Result<void> flush() { return {}; }
   /// Makes `directory`, which must not exist and be on the same file system, a database of its own with everything that
   /// is written when this is called: files that never change are hard links.
   virtual Result<void> checkpoint(const std::filesystem::path& directory) const {
