@@ -227,7 +227,7 @@ void RandomCluster::check() {
     if (migration.ended()) ++ended;
   }
   ASSERT_LE(ended, 50U);
-  if (one_in(20)) check_plan();
+  if (one_in(50)) check_plan();
   for (const auto& [shard, placement] : metadata_.placements) {
     std::set<NodeId> nodes;
     for (const auto& copy : placement.copies) ASSERT_TRUE(nodes.insert(copy.node).second) << "two copies on a node";

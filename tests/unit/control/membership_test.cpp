@@ -174,6 +174,10 @@ TEST_F(MembershipTest, ThreeNodesFormInWhateverOrderTheyStart) {
     const auto problems = process(2).member->problems();
     return !problems.empty() && problems.front() == "forming: waiting for node-1";
   }));
+  ASSERT_TRUE(until([&] {
+    const auto problems = process(3).member->problems();
+    return !problems.empty() && problems.front().find("waiting for node-1") != std::string::npos;
+  }));
   const auto refused = process(3).member->metadata().propose(docs());
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().type, ErrorType::kNoLeader);
