@@ -178,7 +178,7 @@ TEST(Upkeep, ASavedIndexDoesNotFillTheDiskFurther) {
 TEST(Upkeep, AnUnfinishedFileOfAKilledProcessIsRemovedOnOpening) {
   ShardFixture shard(kDimension);
   std::filesystem::create_directories(shard.options().directory);
-  const auto left = shard.options().directory / "index.vzi.tmp";
+  const auto left = shard.options().directory / "index.vzi.new";
   std::ofstream(left) << "half";
   shard.shard();
   EXPECT_FALSE(std::filesystem::exists(left));
