@@ -38,7 +38,9 @@ class MembershipImpl final : public Membership {
             state_, [this](auto initial) { return open_log(std::move(initial)); },
             [this](const peer::Hello& self) { return join(self); }),
         supervisor_(state_),
-        reachability_([this] { return other_members(); }, [this](const NodeId& node) { return reach(node); }) {}
+        reachability_([this] { return other_members(); }, [this](const NodeId& node) { return reach(node); }) {
+    rollback_.load();  // others may ask before this one starts
+  }
   ~MembershipImpl() override { stop(); }
 
   cluster::MetadataLog& metadata() override { return state_.log; }
@@ -100,7 +102,6 @@ class MembershipImpl final : public Membership {
 Result<void> MembershipImpl::start(LocalHooks local) {
   local_ = std::move(local);
   state_.log.observe([this](const auto& metadata) { watch(metadata); });
-  rollback_.load();
   const auto self = state_.identity.current();
   if (self.state == IdentityState::kRemoved) {
     return Error{ErrorType::kConflict,
@@ -343,6 +344,9 @@ void MembershipImpl::consider_invitation(const peer::Hello& caller) {
 }
 
 Result<peer::Remembered> MembershipImpl::remembered(const peer::Positions& told) {
+  if (state_.identity.current().state == IdentityState::kMember && state_.log.current()->nodes.empty()) {
+    return Error{ErrorType::kNoLeader, "this node has not read the metadata yet"};
+  }
   return rollback_.answer(told);
 }
 

@@ -16,7 +16,8 @@ void RollbackGuard::load() {
 
 void RollbackGuard::save() {
   const auto metadata = state_.log.current();
-  if (metadata->nodes.empty()) return;  // nothing is known yet of who is a member
+  // As its log is read, a node sees the members of the past: it would forget all others.
+  if (metadata->nodes.empty() || !state_.log.waiting_for().empty()) return;
   std::set<std::uint64_t> raft_ids, copies;
   for (const auto& [id, node] : metadata->nodes) raft_ids.insert(node.raft_id);
   for (const auto& [id, shard] : metadata->placements) {
