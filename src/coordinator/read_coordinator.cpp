@@ -14,6 +14,7 @@ namespace vectorizer::coordinator {
 template <typename Answer, typename Question>
 Result<std::vector<Answer>> ReadCoordinator::ask(std::span<const ShardId> shards, const ReadFrom& from,
                                                  const Question& question) const {
+  RETURN_IF_ERROR(from.deadline.check());
   auto [targets, unreachable] = routing_.targets(from.consistency, !from.session.empty(), shards);
   if (!unreachable.empty()) return std::move(unreachable.front().second);
   std::vector<Answer> answers;
