@@ -130,9 +130,10 @@ class DistributedShardingTest(cluster_harness.ClusterTest):
         for reader in readers:  # of what was written without a session nothing is promised but that it comes
             cluster.until("the copies have what was written before", lambda one=reader: self.expect(
                 one.post("/collections/sharded/vectors/count", {"consistency": "any"}))["count"] == known)
+        session = {}
         for number in range(30):
             path = f"/collections/sharded/vectors/{6000 + number}"
-            reply = writer.put(path, {"vector": [number] * DIMENSION})
+            reply = writer.put(path, {"vector": [number] * DIMENSION}, headers=session)
             self.expect(reply)
             session = {"X-Session-Token": reply.headers["X-Session-Token"]}
             for reader in readers:
