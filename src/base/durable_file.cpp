@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <fstream>
 #include <system_error>
@@ -75,9 +76,12 @@ Result<void> replace_file(const std::filesystem::path& path, std::string_view by
 Result<std::string> read_small_file(const std::filesystem::path& path, std::size_t max_bytes) {
   std::ifstream stream(path, std::ios::binary);
   if (!stream) return file_error("open", path, errno);
-  std::string bytes(max_bytes + 1, '\0');
-  stream.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-  bytes.resize(static_cast<std::size_t>(stream.gcount()));
+  // The bound may be far above what any file has: memory follows the file.
+  std::string bytes;
+  std::array<char, 16384> block;
+  while (bytes.size() <= max_bytes && stream.read(block.data(), block.size()).gcount() > 0) {
+    bytes.append(block.data(), static_cast<std::size_t>(stream.gcount()));
+  }
   if (stream.bad()) return file_error("read", path, errno);
   if (bytes.size() > max_bytes) {
     return Error{ErrorType::kInternal, fmt::format("'{}' is larger than {} bytes", path.string(), max_bytes)};
