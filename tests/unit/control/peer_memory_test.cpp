@@ -1,23 +1,19 @@
 #include "peer_memory.hpp"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <fstream>
+
+#include "testing/temporary_directory.hpp"
 
 namespace vectorizer::control {
 namespace {
 
 class PeerMemoryTest : public ::testing::Test {
  protected:
-  PeerMemoryTest() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "memory-XXXXXX").string();
-    directory_ = ::mkdtemp(pattern.data());
-  }
-  ~PeerMemoryTest() override { std::filesystem::remove_all(directory_); }
-  std::filesystem::path file() const { return directory_ / "peers"; }
+  std::filesystem::path file() const { return directory_.path() / "peers"; }
 
-  std::filesystem::path directory_;
+  const testing::TemporaryDirectory directory_;
 };
 
 TEST_F(PeerMemoryTest, KeepsTheFurthestOfEverything) {

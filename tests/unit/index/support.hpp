@@ -1,7 +1,6 @@
 #pragma once
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <filesystem>
 #include <memory>
@@ -11,28 +10,12 @@
 #include <vector>
 
 #include "testing/datasets.hpp"
+#include "testing/temporary_directory.hpp"
 #include "vectorizer/index/vector_index.hpp"
 
 namespace vectorizer::index {
 
-/// A directory of its own, removed afterwards.
-class TemporaryDirectory {
- public:
-  TemporaryDirectory() {
-    std::string name = (std::filesystem::temp_directory_path() / "index_test.XXXXXX").string();
-    if (mkdtemp(name.data()) != nullptr) path_ = name;
-  }
-  ~TemporaryDirectory() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  TemporaryDirectory(const TemporaryDirectory&) = delete;
-  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
+using testing::TemporaryDirectory;
 
 inline IndexOptions options_for(std::size_t dimension, Metric metric, std::uint32_t graph_threshold = 0) {
   IndexOptions options;
