@@ -24,8 +24,6 @@ using cluster::ShardPlacement;
 using nlohmann::json;
 using peer::IdentityState;
 
-constexpr std::size_t kMaxMarkerBytes = std::size_t{64} << 20;
-
 Error damaged_marker(const std::filesystem::path& path) {
   return Error{ErrorType::kConflict,
                fmt::format("'{}' is damaged: restore the data directory again from its backup", path.string())};
@@ -134,9 +132,7 @@ Result<std::optional<RestoredNode>> begin_restore(const std::filesystem::path& d
   const auto path = data_dir / storage::kRestoreMarker;
   std::error_code ignored;
   if (!std::filesystem::exists(path, ignored)) return std::optional<RestoredNode>();
-  ASSIGN_OR_RETURN(const auto text, read_small_file(path, kMaxMarkerBytes));
-  auto marker = json::parse(text, nullptr, false);
-  if (!marker.is_object()) return damaged_marker(path);
+  ASSIGN_OR_RETURN(auto marker, storage::read_restore_marker(data_dir));
   ASSIGN_OR_RETURN(const auto identity, read_identity(data_dir));
   const bool fresh = !marker.contains("metadata");
   if (fresh && (!identity || !std::filesystem::exists(data_dir / "raft" / "store", ignored))) {

@@ -106,17 +106,6 @@ bool inside(const std::string& path) {
          std::none_of(relative.begin(), relative.end(), [](const auto& part) { return part == ".."; });
 }
 
-Result<json> read_marker(const std::filesystem::path& path) {
-  ASSIGN_OR_RETURN(const auto text, read_small_file(path, kMaxMarkerBytes));
-  if (text.find_first_not_of(" \r\n\t") == std::string::npos) return json{{"format", kFormat}};  // `touch RESTORE`
-  auto marker = json::parse(text, nullptr, false);
-  if (!marker.is_object() || marker.value("format", 0) != kFormat) {
-    return Error{ErrorType::kConflict,
-                 fmt::format("'{}' is damaged: restore the data directory again from its backup", path.string())};
-  }
-  return marker;
-}
-
 }  // namespace
 
 std::uint64_t SnapshotManifest::bytes() const {
@@ -166,11 +155,23 @@ Result<std::string> manifest_checksum(const std::filesystem::path& directory) {
   return hex(sum_of(text));
 }
 
+Result<json> read_restore_marker(const std::filesystem::path& data_dir) {
+  const auto path = data_dir / kRestoreMarker;
+  ASSIGN_OR_RETURN(const auto text, read_small_file(path, kMaxMarkerBytes));
+  if (text.find_first_not_of(" \r\n\t") == std::string::npos) return json{{"format", kFormat}};  // `touch RESTORE`
+  auto marker = json::parse(text, nullptr, false);
+  if (!marker.is_object() || marker.value("format", 0) != kFormat) {
+    return Error{ErrorType::kConflict,
+                 fmt::format("'{}' is damaged: restore the data directory again from its backup", path.string())};
+  }
+  return marker;
+}
+
 Result<bool> check_restored(const std::filesystem::path& data_dir) {
   const auto path = data_dir / kRestoreMarker;
   std::error_code problem;
   if (!std::filesystem::exists(path, problem)) return false;
-  ASSIGN_OR_RETURN(auto marker, read_marker(path));
+  ASSIGN_OR_RETURN(auto marker, read_restore_marker(data_dir));
   if (marker.value("checked", false)) return true;
   const auto manifest_path = data_dir / kSnapshotManifest;
   if (std::filesystem::exists(manifest_path, problem)) {

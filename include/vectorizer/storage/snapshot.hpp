@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 
@@ -76,6 +77,8 @@ Result<std::vector<std::string>> check_files(const std::filesystem::path& direct
 /// Before a node opens its data directory: whether it was restored. The first time everything is compared with the
 /// manifest, if there is one; damage is an error (kConflict) that names the files, and nothing has changed then.
 Result<bool> check_restored(const std::filesystem::path& data_dir);
+/// What the marker of a restored data directory says, an object; kConflict if it is damaged.
+Result<nlohmann::json> read_restore_marker(const std::filesystem::path& data_dir);
 /// The node has taken over what was restored.
 Result<void> remove_restore_marker(const std::filesystem::path& data_dir);
 
