@@ -1,5 +1,6 @@
 #include "vectorizer/cluster/cluster_metadata.hpp"
 
+#include <algorithm>
 #include <map>
 #include <mutex>
 #include <utility>
@@ -13,6 +14,12 @@ const ShardId& CollectionRecord::shard_of(const PointId& id) const {
 const CollectionRecord* ClusterMetadata::find(std::string_view collection) const {
   const auto found = collections.find(collection);
   return found == collections.end() ? nullptr : &found->second;
+}
+
+std::size_t ClusterMetadata::member_count() const {
+  return static_cast<std::size_t>(std::count_if(nodes.begin(), nodes.end(), [](const auto& item) {
+    return item.second.raft_id != 0 && item.second.status != NodeStatus::kRemoved;
+  }));
 }
 
 std::vector<NodeId> ClusterMetadata::active_nodes() const {

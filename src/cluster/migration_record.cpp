@@ -1,20 +1,14 @@
 #include "vectorizer/cluster/migration_record.hpp"
 
-#include <algorithm>
 #include <array>
+
+#include "enum_names.hpp"
 
 namespace vectorizer::cluster {
 namespace {
 
 constexpr std::array<std::string_view, 2> kCauses{"rebalance", "drain"};
 constexpr std::array<std::string_view, 5> kStates{"running", "cancelling", "done", "failed", "cancelled"};
-
-template <typename Enum, std::size_t kCount>
-std::optional<Enum> from_name(const std::array<std::string_view, kCount>& names, std::string_view name) {
-  const auto found = std::find(names.begin(), names.end(), name);
-  if (found == names.end()) return std::nullopt;
-  return static_cast<Enum>(found - names.begin());
-}
 
 }  // namespace
 

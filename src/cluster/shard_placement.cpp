@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "enum_names.hpp"
 #include "vectorizer/cluster/node_record.hpp"
 
 namespace vectorizer::cluster {
@@ -10,13 +11,6 @@ namespace {
 
 constexpr std::array<std::string_view, 5> kStatusNames{"joining", "active", "unhealthy", "draining", "removed"};
 constexpr std::array<std::string_view, 4> kRoleNames{"init", "recovering", "in_sync", "stale"};
-
-template <typename Enum, std::size_t kCount>
-std::optional<Enum> from_name(const std::array<std::string_view, kCount>& names, std::string_view name) {
-  const auto found = std::find(names.begin(), names.end(), name);
-  if (found == names.end()) return std::nullopt;
-  return static_cast<Enum>(found - names.begin());
-}
 
 template <typename Predicate>
 const CopyRecord* find_copy(const std::vector<CopyRecord>& copies, Predicate matches) {

@@ -421,10 +421,7 @@ Result<peer::BeatReply> MembershipImpl::beat(const peer::Beat& beat) {
     reply.refusal = "the disk or a queue of this node hangs";
     return reply;
   }
-  const auto members = std::count_if(metadata->nodes.begin(), metadata->nodes.end(), [](const auto& item) {
-    return item.second.raft_id != 0 && item.second.status != cluster::NodeStatus::kRemoved;
-  });
-  if (state_.liveness.unreachable(beat.node, static_cast<std::size_t>(members))) {
+  if (state_.liveness.unreachable(beat.node, metadata->member_count())) {
     reply.refusal = "a majority of the nodes cannot reach this one";
     return reply;
   }

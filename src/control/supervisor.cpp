@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "vectorizer/base/clock.hpp"
 #include "vectorizer/cluster/balance.hpp"
 #include "vectorizer/control/server_list.hpp"
 
@@ -31,11 +32,6 @@ constexpr std::size_t kRebalanceMoves = 512;
 
 const BootTime kProcessStart = boot_now();
 
-std::int64_t wall_ms() {
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
-}
-
 std::optional<ShardId> shard_of(const cluster::MetadataCommand& command) {
   return std::visit(
       [](const auto& concrete) -> std::optional<ShardId> {
@@ -43,12 +39,6 @@ std::optional<ShardId> shard_of(const cluster::MetadataCommand& command) {
         return std::nullopt;
       },
       command);
-}
-
-std::size_t members_of(const ClusterMetadata& metadata) {
-  return static_cast<std::size_t>(std::count_if(metadata.nodes.begin(), metadata.nodes.end(), [](const auto& item) {
-    return item.second.raft_id != 0 && item.second.status != NodeStatus::kRemoved;
-  }));
 }
 
 std::size_t voters(const std::vector<consensus::Member>& members) {
@@ -196,7 +186,7 @@ Result<void> Supervisor::admit(RaftMetadataLog& raft, const ClusterMetadata& met
     RETURN_IF_ERROR(raft.add_member(node.raft_id));
   }
   const bool votes = found != members.end() && found->role == MemberRole::kVoter;
-  if (!votes && voters(members) < wanted_voters(members_of(metadata))) RETURN_IF_ERROR(raft.promote(node.raft_id));
+  if (!votes && voters(members) < wanted_voters(metadata.member_count())) RETURN_IF_ERROR(raft.promote(node.raft_id));
   if (node.status == NodeStatus::kJoining) {
     propose(cluster::SetNodeStatus{node.id, node.raft_id, NodeStatus::kJoining, NodeStatus::kActive});
   }

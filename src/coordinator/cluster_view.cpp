@@ -12,6 +12,7 @@
 #include "migrations.hpp"
 #include "shard_detail.hpp"
 #include "shard_reports.hpp"
+#include "vectorizer/base/clock.hpp"
 #include "vectorizer/coordinator/coordinator.hpp"
 
 namespace vectorizer::coordinator {
@@ -25,10 +26,6 @@ using Metadata = std::shared_ptr<const ClusterMetadata>;
 using Contacts = std::map<NodeId, MemberPorts::Contact>;
 
 constexpr milliseconds kSyncWait{2000};
-
-std::int64_t wall_ms() {
-  return std::chrono::duration_cast<milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
 
 class ClusterViewImpl final : public ClusterView {
  public:
@@ -220,10 +217,7 @@ ShardCounts ClusterViewImpl::count_shards(const ClusterMetadata& metadata) {
 // ---- The whole ----
 
 std::string ClusterViewImpl::note_of(const ClusterMetadata& metadata) {
-  const auto members = std::count_if(metadata.nodes.begin(), metadata.nodes.end(), [](const auto& item) {
-    return item.second.raft_id != 0 && item.second.status != NodeStatus::kRemoved;
-  });
-  if (metadata.cluster_id.empty() || members != 2) return "";
+  if (metadata.cluster_id.empty() || metadata.member_count() != 2) return "";
   return "two nodes have no fault tolerance: while one is away nothing can be written or changed (nothing is lost); "
          "add a third";
 }

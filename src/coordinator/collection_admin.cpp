@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "shard_reports.hpp"
+#include "vectorizer/base/clock.hpp"
 #include "vectorizer/coordinator/coordinator.hpp"
 
 namespace vectorizer::coordinator {
@@ -101,10 +102,7 @@ Result<CollectionInfo> CollectionAdminImpl::create(const CollectionConfig& confi
   auto wanted = config;
   if (wanted.sharding.shard_count == 0) wanted.sharding.shard_count = default_shard_count(*now);
   RETURN_IF_ERROR(check_limits(*now, wanted));
-  const auto created_at =
-      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
-          .count();
-  ASSIGN_OR_RETURN(const auto decided, metadata_.propose(cluster::CreateCollection{wanted, created_at}));
+  ASSIGN_OR_RETURN(const auto decided, metadata_.propose(cluster::CreateCollection{wanted, wall_ms()}));
   if (!decided->cluster_id.empty()) wait_until_usable(wanted.name);
   return get(wanted.name);
 }

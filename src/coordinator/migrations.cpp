@@ -1,9 +1,9 @@
 #include "migrations.hpp"
 
 #include <algorithm>
-#include <chrono>
 #include <utility>
 
+#include "vectorizer/base/clock.hpp"
 #include "vectorizer/cluster/balance.hpp"
 
 namespace vectorizer::coordinator {
@@ -145,11 +145,9 @@ Result<std::vector<Migration>> start_rebalance(cluster::MetadataLog& log, std::m
   if (moves.size() > kMovesAtOnce) moves.resize(kMovesAtOnce);
   auto views = planned(*metadata, moves, cluster::MoveCause::kRebalance);
   if (moves.empty() || dry_run) return views;
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  const auto at_ms = std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
   auto id = metadata->next_migration_id;
   ASSIGN_OR_RETURN(const auto decided,
-                   log.propose(cluster::StartMoves{std::move(moves), cluster::MoveCause::kRebalance, at_ms}));
+                   log.propose(cluster::StartMoves{std::move(moves), cluster::MoveCause::kRebalance, wall_ms()}));
   // Others may have started moves as well: the last ones like these are ours.
   for (auto& view : views) {
     for (; id < decided->next_migration_id; ++id) {

@@ -18,6 +18,11 @@
 
 namespace vectorizer::coordinator {
 
+/// Its address is not known, or it is no member.
+inline Error no_client(const NodeId& node) {
+  return Error{ErrorType::kNodeUnreachable, fmt::format("Failed to get client for node '{}'", node.value())};
+}
+
 /// One question to several nodes at once, each answer waited for up to a bound: a node that hangs costs the wait, never
 /// the answers of the others. This node is asked on the calling thread. A call that is given up goes on by itself, so a
 /// question owns what it refers to. Thread-safe.

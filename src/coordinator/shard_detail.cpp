@@ -22,16 +22,16 @@ constexpr std::chrono::milliseconds kSettleWait{2000};
 constexpr std::chrono::milliseconds kAskAgain{150};
 
 Digests ask(peer::PeerDirectory& peers, NodeCalls& calls, const std::vector<NodeId>& nodes, const ShardId& shard) {
-  return calls.ask<peer::ShardDigest>(
-      nodes, kDigestWait, [&peers, shard](const NodeId& node) -> Result<peer::ShardDigest> {
-        auto* peer = peers.find(node);
-        if (peer != nullptr) return peer->digest(shard);
-        return Error{ErrorType::kNodeUnreachable, fmt::format("Failed to get client for node '{}'", node.value())};
-      });
+  return calls.ask<peer::ShardDigest>(nodes, kDigestWait,
+                                      [&peers, shard](const NodeId& node) -> Result<peer::ShardDigest> {
+                                        auto* peer = peers.find(node);
+                                        if (peer != nullptr) return peer->digest(shard);
+                                        return no_client(node);
+                                      });
 }
 
-/// Equal contents are equal at any sequence: an entry without changes leaves no trace in the points, and a copy that came
-/// as a checkpoint may begin after one.
+/// Equal contents are equal at any sequence: an entry without changes leaves no trace in the points, and a copy that
+/// came as a checkpoint may begin after one.
 bool same(const peer::ShardDigest& one, const peer::ShardDigest& other) {
   return one.points == other.points && one.high == other.high && one.low == other.low;
 }

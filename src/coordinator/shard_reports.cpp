@@ -32,7 +32,7 @@ ShardReports ShardReports::read(const cluster::ClusterMetadata& metadata, peer::
   auto answers =
       calls.ask<Answer>(nodes, kNodeWait, [&peers, wanted = std::move(wanted)](const NodeId& node) -> Result<Answer> {
         auto* peer = peers.find(node);
-        if (peer == nullptr) return Error{ErrorType::kNodeUnreachable, "Failed to get client for node"};
+        if (peer == nullptr) return no_client(node);
         return peer->report(wanted.at(node));
       });
   ShardReports reports;

@@ -122,7 +122,7 @@ Answers SnapshotAdminImpl::order(const std::vector<NodeId>& nodes, const Snapsho
   return calls_.ask<Infos>(nodes, wait, [&peers = peers_, order](const NodeId& node) -> Result<Infos> {
     auto* peer = peers.find(node);
     if (peer != nullptr) return peer->snapshot(order);
-    return Error{ErrorType::kNodeUnreachable, fmt::format("Failed to get client for node '{}'", node.value())};
+    return no_client(node);
   });
 }
 
@@ -146,7 +146,7 @@ Result<std::map<NodeId, Sequences>> SnapshotAdminImpl::acknowledged() {
       calls_.ask<Sequences>(primaries, kListWait, [&peers = peers_, led](const NodeId& node) -> Result<Sequences> {
         auto* peer = peers.find(node);
         if (peer == nullptr) {
-          return Error{ErrorType::kNodeUnreachable, fmt::format("Failed to get client for node '{}'", node.value())};
+          return no_client(node);
         }
         const auto& shards = led.at(node);
         ReadFrom primary;

@@ -8,6 +8,7 @@
 #include <system_error>
 #include <utility>
 
+#include "vectorizer/base/clock.hpp"
 #include "vectorizer/base/log.hpp"
 #include "vectorizer/base/metrics.hpp"
 #include "vectorizer/node/stored_copies.hpp"
@@ -25,11 +26,6 @@ constexpr std::string_view kUnfinished = ".unfinished-";
 constexpr std::string_view kRemoved = ".removed-";
 constexpr std::size_t kMaxSnapshots = 1000;
 constexpr std::uint64_t kReaderCache = 8ULL << 20;
-
-std::int64_t now_ms() {
-  using std::chrono::system_clock;
-  return std::chrono::duration_cast<std::chrono::milliseconds>(system_clock::now().time_since_epoch()).count();
-}
 
 Error io_error(std::string_view doing, const std::filesystem::path& path, const std::error_code& problem) {
   const auto type = problem == std::errc::no_space_on_device ? ErrorType::kStorageFull : ErrorType::kInternal;
@@ -167,7 +163,7 @@ Result<void> NodeSnapshots::create(const SnapshotOrder& order) {
     entry = {};
     entry.info.name = order.name;
     entry.info.path = (options_.directory / order.name).string();
-    entry.info.created_at_ms = now_ms();
+    entry.info.created_at_ms = wall_ms();
     entry.info.nodes = order.nodes;
   }
   auto linked = link(order, place);
@@ -191,7 +187,7 @@ Result<SnapshotManifest> NodeSnapshots::link(const SnapshotOrder& order, const s
 
   SnapshotManifest manifest;
   manifest.name = order.name;
-  manifest.created_at_ms = now_ms();
+  manifest.created_at_ms = wall_ms();
   manifest.version = options_.version;
   manifest.node = options_.node;
   manifest.node_uuid = options_.node_uuid;
@@ -315,7 +311,7 @@ void NodeSnapshots::check(const std::string& name, const SnapshotManifest& manif
   if (found == entries_.end()) return;
   auto& info = found->second.info;
   info.state = problems.empty() ? SnapshotState::kComplete : SnapshotState::kDamaged;
-  info.verified_at_ms = now_ms();
+  info.verified_at_ms = wall_ms();
   info.problems = std::move(problems);
   for (const auto& problem : info.problems) spdlog::error("snapshot '{}' is damaged: {}", name, problem);
 }

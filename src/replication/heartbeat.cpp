@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "vectorizer/base/clock.hpp"
+
 namespace vectorizer::replication {
 namespace {
 
@@ -15,7 +17,7 @@ Timepiece::Point SystemTimepiece::now() const {
 }
 
 std::int64_t SystemTimepiece::wall_ms() const {
-  return std::chrono::duration_cast<milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+  return vectorizer::wall_ms();
 }
 
 std::uint64_t share_of_logs(std::uint64_t own, std::uint64_t total, std::uint64_t limit) {

@@ -4,19 +4,12 @@
 
 #include <algorithm>
 #include <cassert>
-#include <chrono>
 #include <unordered_map>
 #include <unordered_set>
 
+#include "vectorizer/base/clock.hpp"
+
 namespace vectorizer::shard {
-namespace {
-
-std::int64_t now_ms() {
-  const auto since = std::chrono::system_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::milliseconds>(since).count();
-}
-
-}  // namespace
 
 void Committer::commit(std::span<PendingWrite* const> group) {
   const std::lock_guard commit_lock(state_.commit_mutex);
@@ -78,7 +71,7 @@ Result<void> Committer::commit_together(std::span<PendingWrite* const> group) {
     commit_each(group);  // a point that cannot be read is the error of the writer who needs it, not of the others
     return {};
   }
-  const std::int64_t now = now_ms();
+  const std::int64_t now = wall_ms();
   for (PendingWrite* write : fresh) {
     write->result = resolver.resolve(write->ops);
     if (write->stamp && write->result) resolver.remember({*write->stamp, now, *write->result});

@@ -4,7 +4,6 @@
 #include <rocksdb/write_batch.h>
 
 #include <algorithm>
-#include <chrono>
 #include <memory>
 #include <string>
 #include <utility>
@@ -12,15 +11,11 @@
 #include "encoding.hpp"
 #include "rocks_database.hpp"
 #include "rocks_status.hpp"
+#include "vectorizer/base/clock.hpp"
 
 namespace vectorizer::storage {
 
 namespace {
-
-std::int64_t now_ms() {
-  const auto since = std::chrono::system_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::milliseconds>(since).count();
-}
 
 Result<SequenceNumber> read_sequence(const RocksDatabase& database, CopyNumber copy, const rocksdb::ReadOptions& how) {
   std::string value;
@@ -92,7 +87,7 @@ Result<void> RocksShardStore::write(std::span<const StoredWrite> writes) {
   std::vector<SequenceNumber> outdated;
   if (with_result > 0) {
     RETURN_IF_ERROR(load_results());
-    outdated = results_.outdated(with_result, now_ms());
+    outdated = results_.outdated(with_result, wall_ms());
     for (const auto sequence : outdated) {
       RETURN_IF_ERROR(to_result(batch.Delete(results, operation_key(copy_, sequence)), "add to a batch"));
     }
@@ -147,7 +142,7 @@ Result<std::optional<RequestResult>> RocksShardStore::find_result(const RequestI
   RETURN_IF_ERROR(usable());
   const std::lock_guard results_lock(results_mutex_);
   RETURN_IF_ERROR(load_results());
-  const auto sequence = results_.find(id, now_ms());
+  const auto sequence = results_.find(id, wall_ms());
   if (!sequence) return std::optional<RequestResult>();
   std::string value;
   const auto status =

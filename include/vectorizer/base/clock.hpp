@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
 
 namespace vectorizer {
@@ -10,6 +11,9 @@ namespace vectorizer {
 using BootTime = std::chrono::nanoseconds;
 
 BootTime boot_now();
+
+/// Milliseconds since 1970, as the wall clock has it: for what people read and for ages of days. It may jump.
+std::int64_t wall_ms();
 
 /// Injected where a test must decide what time it is.
 using BootClock = std::function<BootTime()>;

@@ -45,6 +45,8 @@ struct ClusterMetadata {
   const CollectionRecord* find(std::string_view collection) const;
   /// A cluster that is not complete yet: changes by clients wait.
   bool forming() const { return !cluster_id.empty() && !formed; }
+  /// How many nodes have joined and were not removed.
+  std::size_t member_count() const;
   /// Nodes that new copies may go to.
   std::vector<NodeId> active_nodes() const;
   /// The copy is on the disk that its node has now; not so after the node was wiped or removed.
