@@ -1,6 +1,6 @@
 #include "checkpoint_stream.hpp"
 
-#include <algorithm>
+#include <utility>
 
 #include "replication_codec.hpp"
 
@@ -48,24 +48,18 @@ Result<void> CheckpointStream::header(const peer::CheckpointHeader& header) {
 }
 
 Result<void> CheckpointStream::points(std::string bytes) {
-  return send_slices(bytes, points_total_, [](wire::CheckpointChunk& chunk) { return chunk.mutable_points(); });
+  return send_slice(std::move(bytes), points_total_, *next_chunk().mutable_points());
 }
 
 Result<void> CheckpointStream::index(std::string bytes) {
-  return send_slices(bytes, index_total_, [](wire::CheckpointChunk& chunk) { return chunk.mutable_index(); });
+  return send_slice(std::move(bytes), index_total_, *next_chunk().mutable_index());
 }
 
-template <typename Set>
-Result<void> CheckpointStream::send_slices(std::string_view bytes, SliceTotal& total, const Set& set) {
-  while (!bytes.empty()) {
-    const std::string_view part = bytes.substr(0, kSliceBytes);
-    bytes.remove_prefix(part.size());
-    wire::CheckpointSlice& slice = *set(next_chunk());
-    slice.set_data(part.data(), part.size());
-    slice.set_crc(total.add(part));
-    RETURN_IF_ERROR(wait_until_taken());
-    send();
-  }
+Result<void> CheckpointStream::send_slice(std::string bytes, SliceTotal& total, wire::CheckpointSlice& slice) {
+  slice.set_crc(total.add(bytes));
+  slice.set_data(std::move(bytes));
+  RETURN_IF_ERROR(wait_until_taken());
+  send();
   return {};
 }
 

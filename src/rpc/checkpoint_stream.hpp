@@ -4,7 +4,6 @@
 #include <condition_variable>
 #include <mutex>
 #include <string>
-#include <string_view>
 
 #include "checkpoint_totals.hpp"
 #include "server_core.hpp"
@@ -25,14 +24,12 @@ class CheckpointStream final : public grpc::ServerWriteReactor<wire::CheckpointC
   void run(peer::ReplicationPeer& source, const ShardId& shard, std::uint64_t term);
 
  private:
-  static constexpr std::size_t kSliceBytes = std::size_t{1} << 20;
-
   Result<void> header(const peer::CheckpointHeader& header) override;
   Result<void> points(std::string bytes) override;
   Result<void> index(std::string bytes) override;
 
-  template <typename Set>
-  Result<void> send_slices(std::string_view bytes, SliceTotal& total, const Set& set);
+  /// As one chunk: the receiver of points reads each slice by itself.
+  Result<void> send_slice(std::string bytes, SliceTotal& total, wire::CheckpointSlice& slice);
   /// Waits until a chunk may be filled: the one before it was taken.
   Result<void> wait_until_taken();
   wire::CheckpointChunk& next_chunk();

@@ -136,16 +136,27 @@ class ElasticTest(cluster_harness.ClusterTest):
             raise
         cluster_workload.check_copies(self, cluster, "registers", "unique")
 
+    def fill_one_shard(self, cluster):
+        """Far more than goes in one slice of a checkpoint (1 MiB), in one copy; returns the node that has it."""
+        dimension = 1024
+        self.create(cluster, "large", dimension, sharding={"shard_count": 1, "replication_factor": 1})
+        for start in range(0, 3000, 500):
+            rows = [{"id": i, "vector": [i % 7 + 0.5] * dimension} for i in range(start, start + 500)]
+            self.expect(cluster.some().client().post("/collections/large/vectors", {"vectors": rows}))
+        return cluster.primary_of("large")
+
+    def test_a_shard_of_many_slices_moves_as_a_checkpoint(self):
+        cluster = self.start_cluster(environment={**FAST, "VECTORIZER_CLUSTER_REBALANCE_AFTER": "0"})
+        self.remove(cluster, self.fill_one_shard(cluster))
+        log = cluster.primary_of("large").log(1000)
+        self.assertIn("has a checkpoint of sequence", log)
+        self.assertNotIn("was not taken over", log)
+        self.assertEqual(self.expect(cluster.some().client().post("/collections/large/vectors/count", {}))["count"], 3000)
+
     def test_moves_are_shown_throttled_and_cancelled(self):
         slow = {**FAST, "VECTORIZER_CLUSTER_REBALANCE_AFTER": "0", "VECTORIZER_CLUSTER_RECOVERY_BYTES_PER_SECOND": str(1 << 20)}
         cluster = self.start_cluster(environment=slow)
-        dimension = 1024
-        self.create(cluster, "large", dimension, sharding={"shard_count": 1, "replication_factor": 1})
-        client = cluster.some().client()
-        for start in range(0, 3000, 500):
-            rows = [{"id": i, "vector": [i % 7 + 0.5] * dimension} for i in range(start, start + 500)]
-            self.expect(client.post("/collections/large/vectors", {"vectors": rows}))
-        holder = cluster.primary_of("large")
+        holder = self.fill_one_shard(cluster)
         reply = self.expect(cluster.others(holder)[0].client().delete(f"/api/v1/cluster/nodes/{holder.id}"))
         self.assertEqual(len(reply["migrations"]), 1)
 

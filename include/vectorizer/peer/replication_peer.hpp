@@ -58,9 +58,10 @@ class CheckpointSink {
  public:
   virtual ~CheckpointSink() = default;
   virtual Result<void> header(const CheckpointHeader& header) = 0;
-  /// A slice of the encoded points (docs/formats/operation-log.md), 1 MiB or little more.
+  /// A slice of the encoded points (docs/formats/operation-log.md), 1 MiB or little more. It holds whole records, and
+  /// is never cut in two on its way.
   virtual Result<void> points(std::string bytes) = 0;
-  /// A slice of the saved index file.
+  /// A slice of the saved index file, at most 1 MiB.
   virtual Result<void> index(std::string bytes) = 0;
 };
 
