@@ -46,7 +46,8 @@ const std::array kSettings{
     number(SETTING(server, idle_timeout_ms), "ms", 1, kDay, "A connection without a request"),
     number(SETTING(server, write_timeout_ms), "ms", 1, kDay,
            "A write with everything that is retried inside; also to send a reply"),
-    number(SETTING(server, read_timeout_ms), "ms", 1, kDay, "A search that does not say"),
+    number(SETTING(server, read_timeout_ms), "ms", 1, kDay,
+           "A read, and a search that does not say; also the wait for a shard that is taken over"),
     number(SETTING(server, shutdown_timeout_ms), "ms", 1, kDay, "To finish running requests after SIGTERM"),
 
     number(SETTING(limits, max_batch_vectors), "vectors", 1, 1e6, "Vectors in one write"),

@@ -6,9 +6,10 @@
 #include <span>
 #include <utility>
 
-#include "fanout.hpp"
 #include "merge.hpp"
+#include "outages.hpp"
 #include "read_coordinator.hpp"
+#include "shard_reads.hpp"
 #include "shard_routing.hpp"
 #include "vectorizer/coordinator/coordinator.hpp"
 #include "vectorizer/model/reply_size.hpp"
@@ -74,13 +75,19 @@ class DataPlaneImpl final : public DataPlane {
   static constexpr std::size_t kFanoutQueue = 4096;
   struct Hits;
   Result<void> ask_here(peer::Peer& peer, std::span<const ShardId> shards, const SearchQuery& query, Hits& hits) const;
-  Result<void> ask_everybody(std::vector<Target> targets, const SearchQuery& query, Hits& hits) const;
+  static Result<void> ask_everybody(const ShardReads& reads, std::span<const ShardId> shards, const SearchQuery& query,
+                                    Hits& hits);
   Result<ShardRouting> route(const std::string& collection) const {
     return ShardRouting::of(metadata_, peers_, options_.self, collection);
   }
-  Result<ReadCoordinator> reader_of(const std::string& collection) const {
+  Result<ShardReads> reads_of(const std::string& collection) const {
     ASSIGN_OR_RETURN(auto routing, route(collection));
-    return ReadCoordinator(std::move(routing), lane_, options_.hedge_after);
+    return ShardReads(std::move(routing),
+                      {lane_, outages_, options_.hedge_after, [this, collection] { return route(collection); }});
+  }
+  Result<ReadCoordinator> reader_of(const std::string& collection) const {
+    ASSIGN_OR_RETURN(auto reads, reads_of(collection));
+    return ReadCoordinator(std::move(reads));
   }
   WriteCoordinator writer(const std::string& collection) const {
     return WriteCoordinator(
@@ -97,6 +104,7 @@ class DataPlaneImpl final : public DataPlane {
   const DataPlaneOptions options_;
   cluster::MetadataLog& metadata_;
   peer::PeerDirectory& peers_;
+  mutable Outages outages_;
   mutable Lane lane_;  // calls to other nodes
   const std::shared_ptr<WriteCounters> counters_;
 };
@@ -142,20 +150,18 @@ Result<void> DataPlaneImpl::ask_here(peer::Peer& peer, std::span<const ShardId> 
   return {};
 }
 
-Result<void> DataPlaneImpl::ask_everybody(std::vector<Target> targets, const SearchQuery& query, Hits& hits) const {
-  using Search = Fanout<std::vector<ScoredPoint>>;
-  std::vector<ShardId> shards;
-  for (const auto& target : targets) shards.push_back(target.shard);
-  // A call that is given up goes on by itself: it has a query of its own.
+/// Many calls. A search that takes what is there does not wait for more.
+Result<void> DataPlaneImpl::ask_everybody(const ShardReads& reads, std::span<const ShardId> shards,
+                                          const SearchQuery& query, Hits& hits) {
+  using Found = std::vector<ScoredPoint>;
   const auto own = std::make_shared<const SearchQuery>(query);
-  auto answers = Search::ask(
-      lane_, std::move(targets),
-      [own](peer::Peer& peer, std::span<const ShardId> asked) {
-        Search::Answers found;
-        for (auto& leg : peer.search(asked, *own)) found.emplace_back(leg.shard, std::move(leg.hits));
-        return found;
-      },
-      query.deadline, options_.hedge_after, !query.session.empty());
+  const auto question = [own](peer::Peer& peer, std::span<const ShardId> asked) {
+    Fanout<Found>::Answers found;
+    for (auto& leg : peer.search(asked, *own)) found.emplace_back(leg.shard, std::move(leg.hits));
+    return found;
+  };
+  auto answers =
+      reads.ask<Found>(shards, {query.consistency, query.session, query.deadline}, !query.allow_partial, question);
   for (std::size_t i = 0; i < shards.size(); ++i) {
     RETURN_IF_ERROR(hits.take(shards[i], std::move(answers[i]), query));
   }
@@ -171,28 +177,26 @@ bool may_be_large(const SearchQuery& query, std::uint32_t dimension, std::size_t
 }
 
 Result<SearchReply> DataPlaneImpl::search(const std::string& collection, const SearchQuery& query) const {
-  ASSIGN_OR_RETURN(const auto routing, route(collection));
-  const auto& config = routing.collection().config;
+  ASSIGN_OR_RETURN(const auto reads, reads_of(collection));
+  const auto& config = reads.collection().config;
   if (query.vector.size() != config.dimension) {
     return Error{ErrorType::kDimensionMismatch, fmt::format("collection '{}' has dimension {}, got {}", config.name,
                                                             config.dimension, query.vector.size())}
         .with("expected", config.dimension)
         .with("actual", query.vector.size());
   }
-  auto [targets, unreachable] = routing.targets(query.consistency, !query.session.empty(), routing.collection().shards);
+  const std::span<const ShardId> shards(reads.collection().shards);
   SearchReply reply;
-  reply.shards_total = static_cast<std::uint32_t>(routing.collection().shards.size());
-  Hits hits{config.metric, {}, std::move(unreachable)};
-  const std::size_t step = may_be_large(query, config.dimension, reply.shards_total) ? 1 : targets.size();
-  const bool here = all_here(targets);
-  for (std::size_t begin = 0; begin < targets.size(); begin += step) {
-    const std::span<const Target> some(targets.data() + begin, std::min(step, targets.size() - begin));
-    if (here) {
-      std::vector<ShardId> shards;
-      for (const auto& target : some) shards.push_back(target.shard);
-      RETURN_IF_ERROR(ask_here(*some.front().candidates.front().peer, shards, query, hits));
+  reply.shards_total = static_cast<std::uint32_t>(shards.size());
+  Hits hits{config.metric, {}, {}};
+  const std::size_t step = may_be_large(query, config.dimension, shards.size()) ? 1 : shards.size();
+  for (std::size_t begin = 0; begin < shards.size(); begin += step) {
+    const auto some = shards.subspan(begin, std::min(step, shards.size() - begin));
+    if (reads.routing().single()) {
+      ASSIGN_OR_RETURN(auto* peer, reads.routing().primary(some.front()));
+      RETURN_IF_ERROR(ask_here(*peer, some, query, hits));
     } else {
-      RETURN_IF_ERROR(ask_everybody({some.begin(), some.end()}, query, hits));
+      RETURN_IF_ERROR(ask_everybody(reads, some, query, hits));
     }
     if (step == 1) hits.cut(query);
   }

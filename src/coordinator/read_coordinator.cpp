@@ -5,7 +5,6 @@
 #include <memory>
 #include <utility>
 
-#include "fanout.hpp"
 #include "merge.hpp"
 #include "vectorizer/model/reply_size.hpp"
 
@@ -14,26 +13,14 @@ namespace vectorizer::coordinator {
 template <typename Answer, typename Question>
 Result<std::vector<Answer>> ReadCoordinator::ask(std::span<const ShardId> shards, const ReadFrom& from,
                                                  const Question& question) const {
-  RETURN_IF_ERROR(from.deadline.check());
-  auto [targets, unreachable] = routing_.targets(from.consistency, !from.session.empty(), shards);
-  if (!unreachable.empty()) return std::move(unreachable.front().second);
   std::vector<Answer> answers;
-  answers.reserve(targets.size());
-  if (all_here(targets)) {
-    for (auto& reply : question(*targets.front().candidates.front().peer, shards)) {
-      if (!reply.answer) return std::move(reply.answer.error());
-      answers.push_back(std::move(*reply.answer));
-    }
-    return answers;
-  }
-  using Asked = Fanout<Answer>;
-  const auto ask_one = [question](peer::Peer& peer, std::span<const ShardId> some) {
-    typename Asked::Answers found;
+  answers.reserve(shards.size());
+  const auto pairs = [question](peer::Peer& peer, std::span<const ShardId> some) {
+    typename Fanout<Answer>::Answers found;
     for (auto& reply : question(peer, some)) found.emplace_back(reply.shard, std::move(reply.answer));
     return found;
   };
-  const bool may_wait = !from.session.empty();
-  for (auto& answer : Asked::ask(lane_, std::move(targets), ask_one, from.deadline, hedge_after_, may_wait)) {
+  for (auto& answer : reads_.ask<Answer>(shards, from, true, pairs)) {
     if (!answer) return std::move(answer.error());
     answers.push_back(std::move(*answer));
   }
@@ -43,7 +30,7 @@ Result<std::vector<Answer>> ReadCoordinator::ask(std::span<const ShardId> shards
 Result<std::vector<std::optional<Point>>> ReadCoordinator::get(std::span<const PointId> ids, const Projection& what,
                                                                const ReadFrom& from) const {
   std::map<ShardId, std::vector<std::size_t>> by_shard;
-  for (std::size_t i = 0; i < ids.size(); ++i) by_shard[routing_.shard_of(ids[i])].push_back(i);
+  for (std::size_t i = 0; i < ids.size(); ++i) by_shard[reads_.routing().shard_of(ids[i])].push_back(i);
   // A call that is given up goes on by itself: it has a request of its own.
   struct Wanted {
     std::map<ShardId, std::vector<PointId>> ids;
@@ -64,7 +51,7 @@ Result<std::vector<std::optional<Point>>> ReadCoordinator::get(std::span<const P
     return peer.get(asked, wanted->what, wanted->from);
   };
   constexpr std::size_t kTypicalPayload = 1024;
-  const auto dimension = routing_.collection().config.dimension;
+  const auto dimension = reads_.collection().config.dimension;
   const auto each = reply_bytes(what.with_payload ? kTypicalPayload : 0, what.with_vector ? dimension : 0);
   // Shards whose points together may take too much are asked one after the other.
   const std::size_t step = each * ids.size() > what.max_bytes ? 1 : std::max<std::size_t>(shards.size(), 1);
@@ -85,7 +72,7 @@ Result<std::vector<std::optional<Point>>> ReadCoordinator::get(std::span<const P
 }
 
 Result<ScrollReply> ReadCoordinator::scroll(const ScrollQuery& query, const ReadFrom& from) const {
-  const auto& shards = routing_.collection().shards;
+  const auto& shards = reads_.collection().shards;
   auto share = std::make_shared<ScrollQuery>(query);  // pages end early where the points are large
   share->projection.max_bytes = query.projection.max_bytes / shards.size();
   const auto question = [share = std::shared_ptr<const ScrollQuery>(share), from](peer::Peer& peer,
@@ -116,7 +103,7 @@ Result<std::uint64_t> ReadCoordinator::count(const std::optional<Filter>& filter
                             peer::Peer& peer, std::span<const ShardId> some) {
     return peer.count(some, *filter, from);
   };
-  ASSIGN_OR_RETURN(const auto counts, ask<std::uint64_t>(routing_.collection().shards, from, question));
+  ASSIGN_OR_RETURN(const auto counts, ask<std::uint64_t>(reads_.collection().shards, from, question));
   std::uint64_t total = 0;
   for (const auto counted : counts) total += counted;
   return total;

@@ -1,23 +1,20 @@
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <span>
 #include <vector>
 
-#include "shard_routing.hpp"
-#include "vectorizer/base/lane.hpp"
+#include "shard_reads.hpp"
 #include "vectorizer/coordinator/data_plane.hpp"
 
 namespace vectorizer::coordinator {
 
-/// One read of a client by id, page or count: split by shard, asked of the copies that may answer (one call per node,
-/// all at once; a shard that one cannot answer is asked of the next), and merged. A reply is whole or an error.
+/// One read of a client by id, page or count: split by shard, asked of the copies that may answer, and merged. A reply
+/// is whole or an error.
 class ReadCoordinator {
  public:
-  ReadCoordinator(ShardRouting routing, Lane& lane, std::chrono::milliseconds hedge_after)
-      : routing_(std::move(routing)), lane_(lane), hedge_after_(hedge_after) {}
+  explicit ReadCoordinator(ShardReads reads) : reads_(std::move(reads)) {}
 
   Result<std::vector<std::optional<Point>>> get(std::span<const PointId> ids, const Projection& what,
                                                 const ReadFrom& from) const;
@@ -30,9 +27,7 @@ class ReadCoordinator {
   Result<std::vector<Answer>> ask(std::span<const ShardId> shards, const ReadFrom& from,
                                   const Question& question) const;
 
-  const ShardRouting routing_;
-  Lane& lane_;
-  const std::chrono::milliseconds hedge_after_;
+  const ShardReads reads_;
 };
 
 }  // namespace vectorizer::coordinator

@@ -2,9 +2,7 @@
 """deploy/nginx on the real thing: nginx with the shipped file before three nodes of scripts/cluster-local.sh, while one of them is
 killed, stopped, paused, cut off, and cut off from the other nodes only.
 
-No read ends with an error of nginx or of one node. While a shard is taken over, no copy of it may answer for a moment, and all nodes
-say so (503 shard_unavailable, node_unreachable); nginx cannot wait. Such answers are counted, must have been asked of more than one
-node, and must be over MOMENT after the fault and after the repair. No write that was sent is sent to another node.
+No read fails: while a shard is taken over, the nodes wait for its new primary. No write that was sent is sent to another node.
 
 Needs root: it runs in a network namespace of its own, where packets of one node can be dropped.
 """
@@ -23,7 +21,6 @@ import lab
 from lab import call, fetch, say, until
 
 OF_NODE_2 = 61002  # the group that node 2 runs with, so that its packets can be told from those of the others
-MOMENT = 12.0  # seconds; a takeover begins after 3 s without the primary and is over soon after, on a machine that is not idle
 SECONDS = float(os.environ.get("VECTORIZER_TEST_SECONDS", "12"))  # of each fault
 
 
@@ -88,7 +85,6 @@ class Clients:
         self.url = url + "/collections/docs"
         self.over = threading.Event()
         self.failed, self.slowest, self.reads = [], 0.0, 0
-        self.refused = []  # (when it was answered, error_type, X-Request-Id)
         self.writes = {}
         self.mutex = threading.Lock()
         self.threads = [threading.Thread(target=self.read, args=(n,)) for n in range(4)] + [threading.Thread(target=self.write)]
@@ -103,15 +99,12 @@ class Clients:
         while not self.over.is_set():
             path, body = asks[self.reads % len(asks)]
             began = time.monotonic()
-            status, headers, text = call(self.url + path, body, timeout=60)
+            status, _, text = call(self.url + path, body, timeout=60)
             took = time.monotonic() - began
             with self.mutex:
                 self.reads += 1
                 self.slowest = max(self.slowest, took)
-                kind = re.match(r'{"error_type":"(shard_unavailable|node_unreachable)"', text) if status == 503 else None
-                if kind:
-                    self.refused.append((time.monotonic(), kind[1], headers["X-Request-Id"]))
-                elif status != 200:
+                if status != 200:
                     self.failed.append(f"{path}: {status} after {took:.1f} s: {text[:300]}")
             self.over.wait(0.05)
 
@@ -135,30 +128,13 @@ def during(what, cluster, nginx, fault, repair):
     clients = Clients(nginx.url)
     time.sleep(1)
     fault()
-    faulty = time.monotonic()
     time.sleep(SECONDS)  # for this long the fault lasts
     repair()
-    repaired = time.monotonic()
     until("green after the fault", lambda: cluster.green() and cluster.green(2), 120)
     clients.stop()
     assert not clients.failed, f"{what}: {len(clients.failed)} of {clients.reads} reads failed:\n" + "\n".join(clients.failed[:5])
     assert clients.reads > 50 and clients.writes.get(200, 0) > 0, (clients.reads, clients.writes)
-    check_refused(nginx, clients.refused, faulty, repaired)
-    say(f"{what}: {clients.reads} reads, none failed in nginx, {len(clients.refused)} were refused by all nodes during a takeover; "
-        f"the slowest took {clients.slowest:.1f} s; writes by status {clients.writes}")
-
-
-def check_refused(nginx, refused, faulty, repaired):
-    statuses_of = {}
-    for line in nginx.lines():
-        found = re.search(r"status=([\d,: -]+) connect=.* id=(\S+)$", line)
-        if found:
-            statuses_of[found[2]] = re.split(r"[,: ]+", found[1])
-    for when, kind, request in refused:
-        since = min(when - begin for begin in (faulty, repaired) if when >= begin)
-        assert since < MOMENT, f"{kind} {since:.1f} s after the last change"
-        statuses = statuses_of[request]
-        assert len(statuses) > 1 and "200" not in statuses, f"{kind} of one node alone: {statuses}"
+    say(f"{what}: {clients.reads} reads, none failed; the slowest took {clients.slowest:.1f} s; writes by status {clients.writes}")
 
 
 def check_no_write_was_sent_twice(nginx):

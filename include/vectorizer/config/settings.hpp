@@ -22,7 +22,7 @@ struct ServerSettings {
   std::uint32_t body_timeout_ms = 60000;
   std::uint32_t idle_timeout_ms = 120000;     ///< keep-alive without a request
   std::uint32_t write_timeout_ms = 30000;     ///< one write, whatever is retried inside; also sending a reply
-  std::uint32_t read_timeout_ms = 10000;      ///< a search that does not say
+  std::uint32_t read_timeout_ms = 10000;      ///< a read, and a search that does not say
   std::uint32_t shutdown_timeout_ms = 20000;  ///< draining after SIGTERM
 };
 

@@ -52,8 +52,9 @@ class ScriptedPeer final : public peer::Peer {
   std::vector<peer::ShardSearchReply> search(std::span<const ShardId> shards, const SearchQuery& query) override {
     std::vector<peer::ShardSearchReply> replies;
     for (const auto& shard : shards) {
-      asked.push_back(shard);
       if (on_search) on_search(query);
+      const std::lock_guard lock(mutex_);
+      asked.push_back(shard);
       if (const auto failing = failures.find(shard); failing != failures.end()) {
         replies.push_back({shard, failing->second});
       } else {
@@ -112,6 +113,7 @@ class ScriptedPeer final : public peer::Peer {
   std::vector<ShardId> asked;
   std::vector<Projection> projections;
   std::function<void(const SearchQuery&)> on_search;
+  std::function<void()> on_read;  ///< before each call of get, scroll and count; may change what they answer
   std::function<void()> on_write;
   std::function<void(const peer::ShardWrite&)> on_shard_write;
   std::vector<ReadFrom> reads;  ///< one per call
@@ -120,6 +122,7 @@ class ScriptedPeer final : public peer::Peer {
   void note(const ReadFrom& from) {
     const std::lock_guard lock(mutex_);
     reads.push_back(from);
+    if (on_read) on_read();
   }
   template <typename Answer>
   peer::ShardReply<Answer> answer(const ShardId& shard, Answer found) {
@@ -145,12 +148,23 @@ class ClusterTest : public ::testing::Test {
   };
 
   void create(std::uint32_t nodes, std::uint32_t shards) {
-    for (std::uint32_t i = 1; i <= nodes; ++i) {
-      const NodeId id("node-" + std::to_string(i));
-      ASSERT_TRUE(metadata.propose(cluster::UpsertNode{{id, "127.0.0.1", 15003, 15002}}));
-      peers.nodes[id];
-    }
+    create_nodes(nodes);
     create_collection(shards);
+  }
+  /// One node alone, or the members of a cluster.
+  void create_nodes(std::uint32_t nodes) {
+    if (nodes > 1) {
+      ASSERT_TRUE(metadata.propose(cluster::InitCluster{"c1", 2}));
+    }
+    for (std::uint32_t i = 1; i <= nodes; ++i) {
+      cluster::NodeRecord node{NodeId("node-" + std::to_string(i)), "127.0.0.1", 15003, 15002};
+      if (nodes > 1) {
+        node.uuid = "uuid-" + std::to_string(i);
+        node.raft_id = i;
+      }
+      ASSERT_TRUE(metadata.propose(cluster::UpsertNode{node}));
+      peers.nodes[node.id];
+    }
   }
   void create_collection(std::uint32_t shards) {
     CollectionConfig config;

@@ -2,6 +2,7 @@
 #include <set>
 
 #include "fake_cluster.hpp"
+#include "outages.hpp"
 
 namespace vectorizer::coordinator::testing {
 namespace {
@@ -10,11 +11,7 @@ namespace {
 class ReadCoordinatorTest : public ClusterTest {
  protected:
   void SetUp() override {
-    for (int i = 1; i <= 3; ++i) {
-      const NodeId id("node-" + std::to_string(i));
-      ASSERT_TRUE(metadata.propose(cluster::UpsertNode{{id, "127.0.0.1", 15003, 15002}}));
-      peers.nodes[id];
-    }
+    create_nodes(3);
     CollectionConfig config;
     config.name = "docs";
     config.dimension = 2;
@@ -52,6 +49,16 @@ class ReadCoordinatorTest : public ClusterTest {
   }
   static bool asked(const ScriptedPeer& peer, const ShardId& shard) {
     return std::find(peer.asked.begin(), peer.asked.end(), shard) != peer.asked.end();
+  }
+
+  /// No copy of the shard answers.
+  void cut_off(const ShardId& shard) {
+    for (auto& [id, peer] : peers.nodes) {
+      peer.failures.emplace(shard, Error{ErrorType::kShardUnavailable, "its primary is taking over"});
+    }
+  }
+  static Deadline in(std::chrono::milliseconds time) {
+    return Deadline(Deadline::Clock::now(), static_cast<std::uint32_t>(time.count()));
   }
 
   const ReadFrom any_{Consistency::kAny, {}, {}};
@@ -134,6 +141,91 @@ TEST_F(ReadCoordinatorTest, ASearchOfASessionAsksAnyCopyToo) {
   EXPECT_TRUE(asked(node(1), shard));
   ASSERT_GE(seen.size(), 3U);
   for (const auto& session : seen) EXPECT_EQ(session, wanted.session);
+}
+
+TEST_F(ReadCoordinatorTest, AReadWaitsWhileAShardIsTakenOver) {
+  const auto shard = followed_here();
+  for (const auto consistency : {Consistency::kAny, Consistency::kPrimary}) {
+    cut_off(shard);
+    for (auto& [id, node] : peers.nodes) {
+      node.on_read = [peer = &node, &shard, calls = 0]() mutable {
+        if (++calls == 3) peer->failures.erase(shard);
+      };
+    }
+    const auto count = data->count("docs", std::nullopt, {consistency, {}, in(std::chrono::minutes(1))});
+    ASSERT_TRUE(count) << count.error().message;
+    EXPECT_EQ(*count, 3U);
+  }
+}
+
+TEST_F(ReadCoordinatorTest, OnlyTheShardThatDidNotAnswerIsAskedAgain) {
+  const auto shard = followed_here();
+  cut_off(shard);
+  for (auto& [id, node] : peers.nodes) {
+    node.on_read = [peer = &node, &shard] {
+      if (peer->asked.size() >= 4) peer->failures.erase(shard);
+    };
+  }
+  ASSERT_TRUE(data->count("docs", std::nullopt, {Consistency::kPrimary, {}, in(std::chrono::minutes(1))}));
+  for (const auto& other : shards()) {
+    if (other == shard) continue;
+    const auto& asked = primary(other).asked;
+    EXPECT_EQ(std::count(asked.begin(), asked.end(), other), 1);
+  }
+}
+
+TEST_F(ReadCoordinatorTest, ASearchWaitsToo_UnlessItTakesWhatIsThere) {
+  const auto shard = followed_here();
+  cut_off(shard);
+  auto wanted = query();
+  wanted.deadline = in(std::chrono::minutes(1));
+  wanted.allow_partial = true;
+  const auto partial = data->search("docs", wanted);
+  ASSERT_TRUE(partial);
+  ASSERT_EQ(partial->failures.size(), 1U);
+  EXPECT_EQ(partial->failures[0].shard, shard);
+
+  std::mutex mutex;
+  for (auto& [id, node] : peers.nodes) {
+    node.on_search = [&mutex, peer = &node, &shard, calls = 0](const SearchQuery&) mutable {
+      const std::lock_guard lock(mutex);
+      if (++calls == 5) peer->failures.erase(shard);
+    };
+  }
+  wanted.allow_partial = false;
+  wanted.consistency = Consistency::kPrimary;
+  EXPECT_TRUE(data->search("docs", wanted));
+}
+
+TEST_F(ReadCoordinatorTest, AShardThatIsGoneIsNotWaitedForByEveryRead) {
+  const auto shard = followed_here();
+  cut_off(shard);
+  const auto asks = [&](std::chrono::milliseconds time) {
+    const auto before = calls();
+    const auto count = data->count("docs", std::nullopt, {Consistency::kPrimary, {}, in(time)});
+    EXPECT_TRUE(!count && count.error().type == ErrorType::kShardUnavailable);
+    return calls() - before;
+  };
+  EXPECT_GT(asks(std::chrono::milliseconds(500)), 3U);
+  EXPECT_EQ(asks(std::chrono::milliseconds(200)), 3U);  // it has been out for longer: each primary is asked once
+}
+
+TEST_F(ReadCoordinatorTest, WhatNoOtherCopyWouldAnswerIsNotWaitedFor) {
+  for (auto& [id, node] : peers.nodes) node.failures.emplace(followed_here(), Error{ErrorType::kSessionLost, "lost"});
+  const ReadFrom from{Consistency::kPrimary, {}, in(std::chrono::minutes(1))};
+  EXPECT_EQ(data->count("docs", std::nullopt, from).error().type, ErrorType::kSessionLost);
+  EXPECT_EQ(calls(), 3U);
+}
+
+TEST(Outages, AreTimedFromTheFirstRequestThatFindsThem) {
+  Outages outages;
+  const auto start = Outages::Clock::now();
+  using std::chrono::seconds;
+  EXPECT_EQ(outages.failed(ShardId(1), start), seconds(0));
+  EXPECT_EQ(outages.failed(ShardId(1), start + seconds(1)), seconds(1));
+  EXPECT_EQ(outages.failed(ShardId(2), start + seconds(1)), seconds(0));
+  EXPECT_EQ(outages.failed(ShardId(1), start + seconds(3)), seconds(3));
+  EXPECT_EQ(outages.failed(ShardId(1), start + seconds(6)), seconds(0));  // nobody found it out meanwhile: a new one
 }
 
 TEST_F(ReadCoordinatorTest, TheDeadlineEndsARead) {

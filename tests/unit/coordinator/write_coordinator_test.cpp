@@ -14,19 +14,11 @@ namespace {
 
 using ::testing::HasSubstr;
 
-/// The same cluster, but with an id: its nodes may take over from each other.
+/// Two nodes that may take over from each other.
 class WriteCoordinatorTest : public ClusterTest {
  protected:
   WriteCoordinatorTest() {
-    EXPECT_TRUE(metadata.propose(cluster::InitCluster{"c1", 2}));
-    for (const char* name : {"node-1", "node-2"}) {
-      cluster::NodeRecord node;
-      node.id = NodeId(name);
-      node.uuid = std::string("uuid-") + name;
-      node.raft_id = static_cast<std::uint64_t>(name[5]);
-      EXPECT_TRUE(metadata.propose(cluster::UpsertNode{node}));
-      peers.nodes[node.id];
-    }
+    create_nodes(2);
     CollectionConfig config;
     config.name = "docs";
     config.dimension = 2;
