@@ -239,6 +239,45 @@ class ClusterBackupTest(cluster_harness.ClusterTest):
         cluster.wait_ready()
         cluster.wait_green()
 
+    def test_what_is_left_after_the_loss_of_a_majority_goes_on(self):
+        cluster = self.filled(replication_factor=3)
+        self.create(cluster, "thin", 2, sharding={"shard_count": 3, "replication_factor": 1})
+        thin = {"vectors": [{"id": i, "vector": [i, i]} for i in range(60)]}
+        self.expect(cluster.nodes[0].client().post("/collections/thin/vectors", thin))
+        self.write(cluster, 20)
+        self.end()
+        everything = self.ids(cluster.nodes[0])
+        self.stop_all(cluster)
+        left, *lost = cluster.nodes
+        for node in lost:
+            node.wipe()
+            node.start(wait=False)
+        left.start(wait=False)
+        # Without its operator it refuses, whatever the newcomers say.
+        cluster.until("it has no leader", lambda: cluster.ask("/health/ready", left).status == 503)
+        self.assertEqual(left.client().delete("/collections/thin").status, 503)
+        left.kill()
+        with open(os.path.join(left.data_dir, "RESTORE"), "w", encoding="utf-8"):
+            pass
+        left.start(wait=False)
+        cluster.wait_ready()
+        cluster.until("what it had is there in three copies", lambda: all(
+            len(shard["in_sync"]) == 3 for shard in cluster.shards() if shard["collection"] == "docs"))
+        for node in cluster.nodes:
+            self.assertEqual(self.ids(node), everything)
+        # What only the lost ones had is missing, and said to be: nothing is silently partial.
+        status = self.expect(cluster.ask("/api/v1/cluster/status"))
+        self.assertEqual(status["status"], "red")
+        gone = [shard["shard_id"] for shard in cluster.shards() if not shard["primary"]]
+        self.assertEqual(len(gone), 2)
+        self.assertEqual(left.client().post("/collections/thin/vectors/count", {}).status, 503)
+        for shard in gone:
+            self.expect(left.client().post(f"/api/v1/cluster/shards/{shard}/allocate",
+                                           {"node": left.id, "mode": "empty", "accept_data_loss": True}))
+        cluster.wait_green()
+        count = self.expect(left.client().post("/collections/thin/vectors/count", {}))["count"]
+        self.assertTrue(0 < count < 60, count)
+
     def test_a_stopped_cluster_is_restored_from_plain_tars_while_nodes_crash(self):
         cluster = self.filled()
         self.write(cluster, 20)
