@@ -95,6 +95,16 @@ FoundCopies copies_here(const std::vector<peer::Hello>& nodes) {
 
 /// The shard with the copies of `found`, which is not empty.
 void place(ShardPlacement& shard, const std::vector<FoundCopy>& found, std::size_t factor) {
+  const bool complete = std::any_of(found.begin(), found.end(), [&](const FoundCopy& copy) {
+    const auto* known = shard.copy(copy.record.id);
+    return known != nullptr && known->role == CopyRole::kInSync;
+  });
+  if (!complete && shard.in_sync_count() > 0) {
+    spdlog::warn(
+        "shard {} of collection '{}': no copy that was in sync is among the restored ones; the furthest, on node '{}', "
+        "may lack what was acknowledged last",
+        shard.shard.value(), shard.collection, found.front().record.node.value());
+  }
   shard.copies.clear();
   for (const auto& copy : found) {
     shard.term = std::max(shard.term, copy.status.term);
