@@ -1,0 +1,26 @@
+# cpack -G DEB: /usr/bin/vectorizer, its units, /etc/vectorizer/config.yml. The scripts of deploy/debian make the user and the
+# directories. Upgrading keeps configuration and data, removing keeps both as well, purging removes them.
+install(FILES ${CMAKE_SOURCE_DIR}/deploy/systemd/vectorizer.service ${CMAKE_SOURCE_DIR}/deploy/systemd/vectorizer@.service
+        DESTINATION lib/systemd/system)
+install(FILES ${CMAKE_SOURCE_DIR}/deploy/debian/config.yml DESTINATION /etc/vectorizer)
+install(FILES ${CMAKE_SOURCE_DIR}/README.md ${CMAKE_SOURCE_DIR}/config/vectorizer.yml DESTINATION share/doc/vectorizer)
+install(FILES ${CMAKE_SOURCE_DIR}/LICENSE DESTINATION share/doc/vectorizer RENAME copyright)
+
+set(CPACK_GENERATOR DEB)
+set(CPACK_PACKAGE_NAME vectorizer)
+set(CPACK_PACKAGE_VENDOR "The vectorizer authors")
+set(CPACK_PACKAGE_CONTACT "The vectorizer authors <vectorizer@localhost>")
+set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "Vector database server")
+set(CPACK_PACKAGE_DESCRIPTION "Stores vectors with JSON payloads, finds the nearest, filters by payload; alone, or as a node of a cluster.")
+set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
+set(CPACK_STRIP_FILES ON)
+set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
+set(CPACK_DEBIAN_PACKAGE_SECTION database)
+set(CPACK_DEBIAN_PACKAGE_PRIORITY optional)
+set(CPACK_DEBIAN_PACKAGE_DEPENDS adduser)
+set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
+set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
+set(debian ${CMAKE_SOURCE_DIR}/deploy/debian)
+file(WRITE ${CMAKE_BINARY_DIR}/debian/conffiles "/etc/vectorizer/config.yml\n")
+set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA ${debian}/postinst ${debian}/prerm ${debian}/postrm ${CMAKE_BINARY_DIR}/debian/conffiles)
+include(CPack)
