@@ -91,7 +91,7 @@ class DataPlaneImpl final : public DataPlane {
   }
   WriteCoordinator writer(const std::string& collection) const {
     return WriteCoordinator(
-        [this, collection] { return route(collection); }, lane_,
+        [this, collection] { return route(collection); }, lane_, outages_,
         Deadline(Deadline::Clock::now(), static_cast<std::uint32_t>(options_.write_timeout.count())));
   }
 

@@ -167,6 +167,16 @@ bool WriteCoordinator::worth_another_try_of(const Part& part) {
   return part.result && !*part.result && worth_another_try(part.result->error(), part.doubtful);
 }
 
+bool WriteCoordinator::worth_waiting_for(const std::map<ShardId, Part>& parts) const {
+  const auto now = Outages::Clock::now();
+  const std::chrono::milliseconds patience(deadline_.timeout_ms());
+  bool worth = false;
+  for (const auto& [shard, part] : parts) {
+    if (worth_another_try_of(part)) worth = outages_.failed(shard, now) < patience || part.doubtful || worth;
+  }
+  return worth;
+}
+
 Result<WriteReport> WriteCoordinator::write(std::vector<WriteOp> ops, std::span<const std::size_t> places,
                                             const RequestKey& key) const {
   ASSIGN_OR_RETURN(auto routing, route_());
@@ -184,9 +194,8 @@ Result<WriteReport> WriteCoordinator::complete(ShardRouting routing, std::map<Sh
   }
   for (;;) {
     attempt(routing, parts);
-    const bool again =
-        std::any_of(parts.begin(), parts.end(), [](const auto& item) { return worth_another_try_of(item.second); });
-    if (!again || routing.single() || Deadline::Clock::now() + kRetryInterval >= deadline_.at()) break;
+    if (routing.single() || !worth_waiting_for(parts) || Deadline::Clock::now() + kRetryInterval >= deadline_.at())
+      break;
     std::this_thread::sleep_for(kRetryInterval);
     // The shards of a collection never change; one that was dropped meanwhile ends the write.
     ASSIGN_OR_RETURN(routing, route_());

@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "outages.hpp"
 #include "request_key.hpp"
 #include "shard_routing.hpp"
 #include "vectorizer/base/lane.hpp"
@@ -20,15 +21,16 @@ namespace vectorizer::coordinator {
 /// failed ids and their places in the request.
 ///
 /// What a node has not done, because it does not lead the shard any more or cannot be reached, is sent again to whoever
-/// leads it then, until the deadline. So is what it may have done: the shard knows the write by its stamp, and answers
-/// with what became of it. What is still unknown at the deadline the client is told.
+/// leads it then, until the deadline, unless the shard has been out for longer than that (Outages). So is what it may
+/// have done: the shard knows the write by its stamp, and answers with what became of it. What is still unknown at the
+/// deadline the client is told.
 class WriteCoordinator {
  public:
   using Route = std::function<Result<ShardRouting>()>;
 
   /// @param route the collection as the metadata has it now
-  WriteCoordinator(Route route, Lane& lane, Deadline deadline)
-      : route_(std::move(route)), lane_(lane), deadline_(deadline) {}
+  WriteCoordinator(Route route, Lane& lane, Outages& outages, Deadline deadline)
+      : route_(std::move(route)), lane_(lane), outages_(outages), deadline_(deadline) {}
 
   /// @param places where each operation stands in the request; empty: as they are in `ops`
   Result<WriteReport> write(std::vector<WriteOp> ops, std::span<const std::size_t> places, const RequestKey& key) const;
@@ -52,9 +54,11 @@ class WriteCoordinator {
   Result<WriteReport> complete(ShardRouting routing, std::map<ShardId, Part> parts, const RequestKey& key) const;
   void attempt(const ShardRouting& routing, std::map<ShardId, Part>& parts) const;
   static bool worth_another_try_of(const Part& part);
+  bool worth_waiting_for(const std::map<ShardId, Part>& parts) const;
 
   const Route route_;
   Lane& lane_;
+  Outages& outages_;
   const Deadline deadline_;
 };
 

@@ -34,11 +34,12 @@ class WriteCoordinatorTest : public ClusterTest {
       ops[i].vector = {1, 2};
     }
     return WriteCoordinator([this] { return ShardRouting::of(metadata, peers, NodeId("node-1"), "docs"); }, lane_,
-                            Deadline(Deadline::Clock::now(), timeout_ms))
+                            outages_, Deadline(Deadline::Clock::now(), timeout_ms))
         .write(std::move(ops), {}, RequestKey::of("docs", {}));
   }
 
   Lane lane_{"fanout", 4, 64};
+  Outages outages_;
 };
 
 TEST_F(WriteCoordinatorTest, AskEachPrimaryForItsShards) {
@@ -158,6 +159,18 @@ TEST(RequestKey, ChunksAreRememberedByThemselves) {
   EXPECT_NE(id({PointId(1), PointId("b")}), first);
   EXPECT_NE(first, key.stamp(ShardId(1)).id);
   EXPECT_EQ(key.chunk({}).stamp(ShardId(1)).body, 5U);
+}
+
+TEST_F(WriteCoordinatorTest, AShardThatIsGoneDoesNotHoldEveryWrite) {
+  const auto shard = shards().front();
+  int asked = 0;
+  primary(shard).on_shard_write = [&](const peer::ShardWrite& write) { asked += write.shard == shard ? 1 : 0; };
+  primary(shard).failures.emplace(shard, Error{ErrorType::kShardUnavailable, "this copy is not the primary"});
+  EXPECT_EQ(write(500).error().type, ErrorType::kPartialWrite);
+  EXPECT_GT(asked, 1);
+  asked = 0;
+  EXPECT_EQ(write(200).error().type, ErrorType::kPartialWrite);
+  EXPECT_EQ(asked, 1);
 }
 
 TEST_F(WriteCoordinatorTest, TheDeadlineEndsTheAttempts) {
