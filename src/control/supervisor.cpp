@@ -187,7 +187,9 @@ Result<void> Supervisor::admit(RaftMetadataLog& raft, const ClusterMetadata& met
   }
   const bool votes = found != members.end() && found->role == MemberRole::kVoter;
   if (!votes && voters(members) < wanted_voters(metadata.member_count())) RETURN_IF_ERROR(raft.promote(node.raft_id));
-  if (node.status == NodeStatus::kJoining) {
+  // Only once it was heard: an active node that was not is dead.
+  const auto beat = state_.liveness.last(node.id);
+  if (node.status == NodeStatus::kJoining && beat && beat->raft_id == node.raft_id) {
     propose(cluster::SetNodeStatus{node.id, node.raft_id, NodeStatus::kJoining, NodeStatus::kActive});
   }
   return {};

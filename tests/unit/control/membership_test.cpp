@@ -250,6 +250,23 @@ TEST_F(MembershipTest, AWipedNodeJoinsAgainAsAnotherOne) {
   EXPECT_EQ(metadata(1)->cluster_id, metadata(2)->cluster_id);
 }
 
+TEST_F(MembershipTest, ANewcomerIsNotTakenForDeadBeforeItWasHeard) {
+  start_all();
+  const NodeId third("node-3");
+  const auto raft_id = metadata(1)->nodes.at(third).raft_id;
+  process(3).kill();
+  process(3).wipe();
+  ASSERT_TRUE(until([&] { return metadata(1)->nodes.at(third).status == cluster::NodeStatus::kUnhealthy; }));
+  process(3).start();
+  bool unhealthy = false;
+  ASSERT_TRUE(until([&] {
+    const auto now = metadata(1)->nodes.at(third);
+    unhealthy = unhealthy || (now.raft_id != raft_id && now.status == cluster::NodeStatus::kUnhealthy);
+    return now.raft_id != raft_id && process(3).member->lease_valid() && process(3).member->problems().empty();
+  }));
+  EXPECT_FALSE(unhealthy);
+}
+
 /// Node 3 gets a disk of before. The others remember its starts, and how far it said that it was.
 class PutBackTest : public MembershipTest {
  protected:
