@@ -34,7 +34,8 @@ class ClusterViewTest : public MemberClusterTest {
     hello.node = id;
     hello.uptime_seconds = 12;
     hello.metadata_epoch = metadata.current()->epoch;
-    hello.metadata_digest = "digest of " + std::to_string(digests[id]);
+    const auto digest = digests.find(id);  // nodes are asked at the same time
+    hello.metadata_digest = "digest of " + std::to_string(digest == digests.end() ? 0 : digest->second);
     return hello;
   }
   NodeView listed(const NodeId& id) {
