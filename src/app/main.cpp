@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "daemon.hpp"
+#include "descriptors.hpp"
 #include "options.hpp"
 #include "supervisor.hpp"
 #include "vectorizer/app/version.hpp"
@@ -45,6 +46,7 @@ int serve(const config::Outcome& outcome) {
   }
   for (const auto& note : outcome.notes) spdlog::warn("configuration: {}", note);
 
+  raise_descriptor_limit(outcome.settings.server.max_connections);
   auto daemon = Daemon::start(outcome.settings);
   if (!daemon) {
     spdlog::critical("cannot start: {}", daemon.error().message);

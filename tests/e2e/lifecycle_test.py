@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -130,6 +131,20 @@ class LifecycleTest(harness.ServerTest):
         mine = [address for address in listening if int(address.split(":")[1], 16) == server.port]
         self.assertTrue(mine)
         self.assertEqual({address.split(":")[0] for address in mine}, {"0100007F"})
+
+    def test_it_takes_all_descriptors_that_it_may_have(self):
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        for allowed, warned in ((min(hard, 16384), False), (3000, True)):
+            server = self.make_server()
+            soft = ["prlimit", f"--nofile=512:{allowed}"]
+            with open(server.log_file, "wb") as log:
+                server.process = subprocess.Popen(
+                    soft + [harness.binary(), "--port", str(server.port), "--data-dir", server.data_dir], cwd=server.home,
+                    stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=harness.clean_environment())
+            server.wait_ready()
+            with open(f"/proc/{server.process.pid}/limits", encoding="ascii") as file:
+                self.assertRegex(file.read(), rf"Max open files +{allowed} +{allowed} ")
+            self.assertEqual("descriptors may be open" in server.log(), warned, server.log())
 
     def test_health_and_stats(self):
         client = self.start_server().client()
