@@ -2,7 +2,8 @@
 """deploy/nginx on the real thing: nginx with the shipped file before three nodes of scripts/cluster-local.sh, while one of them is
 killed, stopped, paused, cut off, and cut off from the other nodes only.
 
-No read fails: while a shard is taken over, the nodes wait for its new primary. No write that was sent is sent to another node.
+No read fails: while a shard is taken over, the nodes wait for its new primary. No write that was sent is sent to another node. Nor does
+a write fail while all nodes are restarted one after the other.
 
 Needs root: it runs in a network namespace of its own, where packets of one node can be dropped.
 """
@@ -86,6 +87,7 @@ class Clients:
         self.over = threading.Event()
         self.failed, self.slowest, self.reads = [], 0.0, 0
         self.writes = {}
+        self.acknowledged = []  # ids
         self.mutex = threading.Lock()
         self.threads = [threading.Thread(target=self.read, args=(n,)) for n in range(4)] + [threading.Thread(target=self.write)]
         for thread in self.threads:
@@ -113,6 +115,8 @@ class Clients:
         while not self.over.is_set():
             number += 1
             status, _, _ = call(self.url + "/vectors", {"vectors": [{"id": 1000 + number, "vector": [number, 1, 1, 1]}]}, timeout=90)
+            if status == 200:
+                self.acknowledged.append(1000 + number)
             with self.mutex:
                 self.writes[status] = self.writes.get(status, 0) + 1
             self.over.wait(0.1)
@@ -123,18 +127,34 @@ class Clients:
             thread.join()
 
 
-def during(what, cluster, nginx, fault, repair):
+def restart_all(cluster):
+    """One after the other, as an upgrade does it: the next one when all is in sync again."""
+    for number in "123":
+        cluster.script("stop", number)
+        cluster.script("start", number)
+        until(f"node {number} is back", lambda n=number: call(cluster.url(int(n), "/health/ready"), timeout=2)[0] == 200)
+        until("green", cluster.green)
+
+
+def during(what, cluster, nginx, fault, repair=None):
     until("green before the fault", cluster.green)
     clients = Clients(nginx.url)
     time.sleep(1)
     fault()
-    time.sleep(SECONDS)  # for this long the fault lasts
-    repair()
+    if repair:
+        time.sleep(SECONDS)  # for this long the fault lasts
+        repair()
     until("green after the fault", lambda: cluster.green() and cluster.green(2), 120)
     clients.stop()
     assert not clients.failed, f"{what}: {len(clients.failed)} of {clients.reads} reads failed:\n" + "\n".join(clients.failed[:5])
     assert clients.reads > 50 and clients.writes.get(200, 0) > 0, (clients.reads, clients.writes)
     say(f"{what}: {clients.reads} reads, none failed; the slowest took {clients.slowest:.1f} s; writes by status {clients.writes}")
+    if not repair:
+        assert set(clients.writes) == {200}, clients.writes
+    ids = clients.acknowledged
+    for begin in range(0, len(ids), 1000):
+        got = fetch(nginx.url + "/collections/docs/vectors/get", {"ids": ids[begin:begin + 1000]})
+        assert len(got["vectors"]) == len(ids[begin:begin + 1000]), f"{what}: acknowledged and lost: {got.get('missing')}"
 
 
 def check_no_write_was_sent_twice(nginx):
@@ -180,6 +200,7 @@ def main():
     say("a collection is created and filled through nginx")
 
     rest, grpc = cluster.ports[1], cluster.ports[1] + 1
+    during("restarted one after the other", cluster, nginx, lambda: restart_all(cluster))
     during("killed (kill -9)", cluster, nginx, lambda: cluster.script("kill", "2"), lambda: cluster.script("start", "2"))
     during("stopped (SIGTERM)", cluster, nginx, lambda: cluster.script("stop", "2"), lambda: cluster.script("start", "2"))
     during("paused (SIGSTOP)", cluster, nginx, lambda: cluster.script("pause", "2"), lambda: cluster.script("resume", "2"))
