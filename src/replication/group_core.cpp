@@ -99,6 +99,8 @@ void GroupCore::tick() {
   {
     const Lock lock(mutex_);
     if (stopping_) return;
+    const auto since = std::exchange(ticked_at_, ports_.clock->now());
+    stood_still_ = (stood_still_ || (since && *ticked_at_ - *since > options_.reader_silence)) && !ports_.lease_valid();
     if (leads()) {
       for (auto& [copy, follower] : followers_.followers()) follower.dead = ports_.node_dead(follower.node);
       if (ports_.lease_valid()) heard_at_ = ports_.clock->now();
@@ -273,8 +275,11 @@ Result<void> GroupCore::readable(ReadConsistency consistency) const {
   if (consistency == ReadConsistency::kPrimary) return answers_as_primary();
   const auto* own = own_record();
   if (own == nullptr || own->role != CopyRole::kInSync) return unavailable("this copy is not in sync");
+  const auto now = ports_.clock->now();
+  const auto long_ago = [&](const auto& at) { return now - *at > options_.reader_silence; };
+  if (stood_still_ || (ticked_at_ && long_ago(ticked_at_))) return unavailable("this process stood still");
   // A primary hears itself for as long as it has a lease: without one, another may lead meanwhile.
-  if (!heard_at_ || ports_.clock->now() - *heard_at_ > options_.reader_silence) {
+  if (!heard_at_ || long_ago(heard_at_)) {
     return unavailable(leading_ ? "this node has lost touch with the cluster"
                                 : "this copy does not hear from its primary");
   }

@@ -181,6 +181,8 @@ class GroupCore final : public ReplicaGroup, public std::enable_shared_from_this
 
   // As a follower.
   std::optional<Timepiece::Point> heard_at_;
+  std::optional<Timepiece::Point> ticked_at_;
+  bool stood_still_ = false;   // for so long that what it hears may be of before; until this node has a lease
   bool fetching_ = false;      // a checkpoint: what is confirmed now would be lost with this copy
   bool log_is_known_ = false;  // to a primary that wants it replaced; log_mutex_
   bool log_broken_ = false;    // an append failed: what it left is not to be trusted; log_mutex_

@@ -264,6 +264,22 @@ TEST_F(ReplicaGroupTest, AReaderIsRefusedWhenThePrimaryIsSilent) {
   EXPECT_THAT(refused.error().details, HasSubstr(R"("node":"a")"));
 }
 
+TEST_F(ReplicaGroupTest, WhatWasSentBeforeTheProcessStoodStillIsNoSignOfLife) {
+  group_->tick();
+  receive({}, {});
+  ASSERT_TRUE(group_->readable(ReadConsistency::kAny));
+  loop_.run_for(std::chrono::seconds(10));  // SIGSTOP
+  lease_ = false;
+  receive({}, {});  // has lain in the socket
+  EXPECT_FALSE(group_->readable(ReadConsistency::kAny));
+  group_->tick();
+  receive({}, {});
+  EXPECT_FALSE(group_->readable(ReadConsistency::kAny));
+  lease_ = true;  // this node knows what the metadata says by now
+  group_->tick();
+  EXPECT_TRUE(group_->readable(ReadConsistency::kAny));
+}
+
 TEST_F(ReplicaGroupTest, APrimaryThatHasLongHadNoLeaseRefusesEveryReader) {
   lead(2);
   const auto later = [&](milliseconds time) {
