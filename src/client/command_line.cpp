@@ -31,7 +31,7 @@ CLI::Validator collection_name() {
 }
 
 void ServerOptions::add_to(CLI::App& app) {
-  app.add_option("--url", url, "The server")->check(server_url())->capture_default_str();
+  app.add_option("--url", url, "The server")->envname("VECTORIZER_URL")->check(server_url())->capture_default_str();
   app.add_option("--api-key", api_key, "Sent as a bearer token")->envname("VECTORIZER_API_KEY");
   app.add_option("--timeout", timeout_seconds, "Seconds until a request without a reply has failed")
       ->check(CLI::Range(0.1, 3600.0))
@@ -52,6 +52,15 @@ std::optional<int> parse_command_line(CLI::App& app, int argc, char** argv) {
     fmt::print(stderr, "{}: {}\nTry '{} --help'.\n", argv[0], error.what(), argv[0]);
     return kExitUsage;
   }
+}
+
+std::string printable_line(std::string_view text) {
+  constexpr std::size_t kMaxBytes = 500;
+  std::string line(text.substr(0, kMaxBytes));
+  for (auto& c : line) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
+  }
+  return line;
 }
 
 int report_failure(const std::string& command, const std::string& message) {

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "url.hpp"
 
@@ -11,11 +12,16 @@ namespace vectorizer::client {
 
 inline constexpr int kExitDone = 0;
 inline constexpr int kExitFailed = 1;
-inline constexpr int kExitUsage = 64;  // EX_USAGE
+inline constexpr int kExitDegraded = 3;      ///< answered, and not all is well
+inline constexpr int kExitRefused = 4;       ///< the server does not do it: its answer is a 4xx
+inline constexpr int kExitNotFound = 5;      ///< there is none of that name
+inline constexpr int kExitUsage = 64;        // EX_USAGE
+inline constexpr int kExitUnreachable = 69;  // EX_UNAVAILABLE: no answer
+inline constexpr int kExitTryLater = 75;     // EX_TEMPFAIL: overloaded, no leader, timed out
 
 /// The options that every command has.
 struct ServerOptions {
-  std::string url = "http://127.0.0.1:15002";
+  std::string url = "http://127.0.0.1:15002";  ///< or $VECTORIZER_URL
   std::string api_key;
   double timeout_seconds = 60;
 
@@ -30,6 +36,9 @@ CLI::Validator server_url();
 
 /// Parses; an exit status if the command ends here: 0 after --help, 64 for wrong usage, which is explained on stderr.
 std::optional<int> parse_command_line(CLI::App& app, int argc, char** argv);
+
+/// What somebody else wrote, for a terminal: one line, at most 500 bytes, control characters as spaces.
+std::string printable_line(std::string_view text);
 
 /// Prints "<command>: <message>" to stderr; kExitFailed.
 int report_failure(const std::string& command, const std::string& message);

@@ -14,8 +14,6 @@ namespace beast = boost::beast;
 namespace http = boost::beast::http;
 using boost::system::error_code;
 
-constexpr std::uint64_t kMaxReplyBytes = std::uint64_t{1} << 30;
-
 /// Starts an operation and runs it to its end. Only asynchronous operations of Beast have timeouts.
 template <typename Start>
 error_code run(boost::asio::io_context& context, Start start) {
@@ -69,11 +67,15 @@ Result<HttpReply> HttpConnection::exchange(const HttpRequest& request) {
   stream_->expires_after(timeout_);
   error_code failed = run(context_, [&](auto done) { http::async_write(*stream_, wire, done); });
   http::response_parser<http::string_body> parser;
-  parser.body_limit(kMaxReplyBytes);
+  parser.body_limit(max_reply_bytes_);
   buffer_.clear();
   if (!failed) failed = run(context_, [&](auto done) { http::async_read(*stream_, buffer_, parser, done); });
   if (failed) {
     stream_.reset();
+    if (failed == http::error::body_limit) {
+      return Error{ErrorType::kPayloadTooLarge,
+                   fmt::format("the reply of {} is larger than {} bytes", server_.text(), max_reply_bytes_)};
+    }
     return Error{ErrorType::kNodeUnreachable, fmt::format("no reply from {}: {}", server_.text(), failed.message())};
   }
   auto& message = parser.get();
@@ -85,7 +87,7 @@ Result<HttpReply> HttpConnection::exchange(const HttpRequest& request) {
 Result<HttpReply> HttpConnection::send(const HttpRequest& request) {
   if (stream_) {
     auto reply = exchange(request);
-    if (reply) return reply;
+    if (reply || reply.error().type != ErrorType::kNodeUnreachable) return reply;
   }
   RETURN_IF_ERROR(connect());
   return exchange(request);

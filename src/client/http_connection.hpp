@@ -5,6 +5,7 @@
 #include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http/verb.hpp>
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -32,10 +33,15 @@ struct HttpReply {
 /// more.
 class HttpConnection {
  public:
-  HttpConnection(Url server, std::string api_key, std::chrono::milliseconds timeout)
-      : server_(std::move(server)), api_key_(std::move(api_key)), timeout_(timeout) {}
+  HttpConnection(Url server, std::string api_key, std::chrono::milliseconds timeout,
+                 std::uint64_t max_reply_bytes = std::uint64_t{1} << 30)
+      : server_(std::move(server)),
+        api_key_(std::move(api_key)),
+        timeout_(timeout),
+        max_reply_bytes_(max_reply_bytes) {}
 
-  /// Any status is a reply; an Error (node_unreachable) means that there was none.
+  /// Any status is a reply; an Error means that there was none (node_unreachable), or one that is too large
+  /// (payload_too_large).
   Result<HttpReply> send(const HttpRequest& request);
   const Url& server() const { return server_; }
 
@@ -47,6 +53,7 @@ class HttpConnection {
   Url server_;
   std::string api_key_;
   std::chrono::milliseconds timeout_;
+  std::uint64_t max_reply_bytes_;
   boost::asio::io_context context_{1};
   std::unique_ptr<boost::beast::tcp_stream> stream_;
   boost::beast::flat_buffer buffer_;

@@ -110,7 +110,7 @@ def start(machine):
     machine.run("systemctl", "enable", "--now", "--quiet", "vectorizer")
     url = f"http://127.0.0.1:{port}"
     assert call(url + "/health/ready")[0] == 200
-    assert '"status"' in machine.run("vectorizer", "health", "--url", url)
+    assert machine.run("vectorizer", "health", "--url", url).strip() == f"{url}: ready"
     fetch(url + "/collections", {"name": "docs", "dimension": 2})
     fetch(url + "/collections/docs/vectors", {"vectors": [{"id": 1, "vector": [1, 2]}]})
     say("the unit starts with the changed configuration; `vectorizer health` agrees")
