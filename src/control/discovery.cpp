@@ -115,8 +115,8 @@ std::vector<ListedServer> Discovery::known_servers() const {
 std::vector<ListedServer> Discovery::servers() {
   const auto& options = state_.options;
   if (options.dns_name.empty()) return options.servers;
-  const bool joined = state_.identity.current().state == IdentityState::kMember;
-  const BootTime interval = joined ? BootTime(options.resolve_interval) : BootTime(kInterval);
+  // The name may have been asked before it had the address at which this node is now.
+  const BootTime interval = admitted() ? BootTime(options.resolve_interval) : BootTime(kInterval);
   if (!from_dns_.empty() && boot_now() - resolved_at_ < interval) return from_dns_;
   auto found = servers_of(options);
   if (!found) {
@@ -202,14 +202,17 @@ void Discovery::round(const std::stop_token& stop) {
   const auto before = state_.identity.current().state;
   if (before == IdentityState::kRemoved) return leave();
   const auto raft = state_.log.raft();
-  const bool quiet =
-      before == IdentityState::kMember && raft != nullptr && raft->leader_raft_id() != 0 && missing().empty();
+  const bool quiet = before == IdentityState::kMember && raft != nullptr && raft->leader_raft_id() != 0 &&
+                     missing().empty() && admitted();
   if (quiet && boot_now() - greeted_at_ < kQuietInterval) return;
   greeted_at_ = boot_now();
 
   const auto list = servers();
   if (list.empty()) {
-    state_.log.set_waiting_for(fmt::format("forming: DNS name '{}' has no address yet", state_.options.dns_name));
+    // A member finds the others where the metadata has them.
+    if (before != IdentityState::kMember) {
+      state_.log.set_waiting_for(fmt::format("forming: DNS name '{}' has no address yet", state_.options.dns_name));
+    }
     return;
   }
   state_.servers_hash = state_.options.dns_name.empty() ? servers_hash(list) : state_.options.expected_nodes;
@@ -334,6 +337,13 @@ void Discovery::ask_to_be_admitted(const std::vector<Greeting>& greetings, bool 
   if (leader.empty()) {
     if (self.state == IdentityState::kJoining) {
       state_.log.set_waiting_for("joining: no reachable member knows a leader of the cluster");
+    }
+    return;
+  }
+  if (state_.endpoint().empty()) {
+    if (self.state == IdentityState::kJoining) {
+      state_.log.set_waiting_for(
+          fmt::format("joining: DNS name '{}' has no address at which this node is", state_.options.dns_name));
     }
     return;
   }

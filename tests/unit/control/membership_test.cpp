@@ -47,7 +47,7 @@ struct Process {
       options.endpoint.clear();
       options.dns_name = "vectorizer.example";
       options.dns_grpc_port = 15003;
-      options.resolve_interval = seconds(1);
+      options.resolve_interval = resolve_interval;
       options.resolve = resolve;
     } else {
       options.servers = servers;
@@ -85,6 +85,7 @@ struct Process {
   cluster::ClusterMetadata initial;
   bool secured = false;
   std::function<Result<std::vector<std::string>>(const std::string&)> resolve;  // DNS, where it is used
+  seconds resolve_interval{1};
   std::string what_was_fatal() {
     const std::lock_guard lock(fatal_mutex);
     return fatal;
@@ -409,6 +410,7 @@ class DnsMembershipTest : public MembershipTest {
     for (auto& each : processes_) {
       each->resolve = [this](const std::string&) -> Result<std::vector<std::string>> {
         const std::lock_guard lock(mutex_);
+        ++asked_;
         return addresses_;
       };
     }
@@ -420,9 +422,14 @@ class DnsMembershipTest : public MembershipTest {
     const std::lock_guard lock(mutex_);
     addresses_ = std::move(addresses);
   }
+  int asked() {
+    const std::lock_guard lock(mutex_);
+    return asked_;
+  }
 
   std::mutex mutex_;
   std::vector<std::string> addresses_;
+  int asked_ = 0;
 };
 
 TEST_F(DnsMembershipTest, APartialAnswerFormsNothing) {
@@ -458,6 +465,34 @@ TEST_F(DnsMembershipTest, ANodeThatComesBackAtAnotherAddressIsFound) {
   ASSERT_TRUE(until(
       [&] { return process(3).member->lease_valid() && metadata(1)->nodes.at(NodeId("node-3")).address == "host-9"; }));
   EXPECT_TRUE(process(3).member->metadata().propose(docs()));
+}
+
+TEST_F(DnsMembershipTest, ANodeThatIsThereBeforeItsAddressFindsItselfLongBeforeTheNextResolution) {
+  for (auto& each : processes_) each->resolve_interval = seconds(3600);
+  answer({"host-1", "host-2", "host-3"});
+  start_all();
+  process(3).kill();
+  process(3).servers[2].endpoint = "host-9:15003";
+  const int before = asked();
+  process(3).start();
+  // At its start, in its first round, and again and again.
+  ASSERT_TRUE(until([&] { return asked() >= before + 5 && metadata(3)->formed; }));
+  answer({"host-1", "host-2", "host-9"});
+  ASSERT_TRUE(until(
+      [&] { return process(3).member->lease_valid() && metadata(1)->nodes.at(NodeId("node-3")).address == "host-9"; }));
+}
+
+TEST_F(DnsMembershipTest, AMemberThatFindsNoAddressIsNotForming) {
+  answer({"host-1", "host-2", "host-3"});
+  start_all();
+  answer({});
+  process(2).kill();
+  const int before = asked();
+  process(2).start();
+  ASSERT_TRUE(until([&] { return process(2).member->lease_valid(); }));
+  const int then = asked();
+  ASSERT_TRUE(until([&] { return asked() > std::max(before, then) + 3; }));
+  EXPECT_THAT(process(2).member->problems(), ::testing::IsEmpty());
 }
 
 TEST_F(MembershipTest, ASingleNodesCollectionsBecomeThoseOfTheCluster) {
