@@ -22,9 +22,10 @@ Result<void> PeerMemory::load() {
   ASSIGN_OR_RETURN(const auto text, read_small_file(path_, kMaxBytes));
   const auto json = nlohmann::json::parse(text, nullptr, false);
   const Error damaged{ErrorType::kInternal, fmt::format("'{}' cannot be read", path_.string())};
-  if (!json.is_object() || json.value("format", 0) != kFormat) return damaged;
+  if (!json.is_object()) return damaged;
   std::map<std::uint64_t, Disk> disks;
   try {
+    if (json.at("format") != kFormat) return damaged;
     for (const auto& disk : json.at("disks")) {
       auto& to = disks[disk.at("raft_id").get<std::uint64_t>()];
       to.raft = {disk.at("term").get<std::uint64_t>(), disk.at("index").get<std::uint64_t>()};

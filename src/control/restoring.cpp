@@ -158,7 +158,7 @@ Result<std::optional<RestoredNode>> begin_restore(const std::filesystem::path& d
                              identity->node.value(), node.value())};
   }
   if (fresh) RETURN_IF_ERROR(keep_metadata(marker, data_dir, *identity));
-  if (!marker.value("left", false)) {
+  if (marker.value("left", json(false)) != true) {
     RETURN_IF_ERROR(leave_cluster(marker, data_dir, *identity));
   } else if (identity->state != IdentityState::kVirgin && identity->state != IdentityState::kClaimed) {
     RETURN_IF_ERROR(storage::remove_restore_marker(data_dir));

@@ -41,8 +41,8 @@ TEST_F(PeerMemoryTest, OutlivesARestartButForStrangers) {
 }
 
 TEST_F(PeerMemoryTest, ADamagedFileIsAnErrorAndRemembersNothing) {
-  for (const char* text :
-       {"", "{", R"({"format":2,"disks":[]})", R"({"format":1})", R"({"format":1,"disks":[{"raft_id":1}]})"}) {
+  for (const char* text : {"", "{", R"({"format":2,"disks":[]})", R"({"format":"1","disks":[]})", R"({"format":1})",
+                           R"({"format":1,"disks":[{"raft_id":1}]})"}) {
     std::ofstream(file(), std::ios::trunc) << text;
     PeerMemory memory(file());
     EXPECT_FALSE(memory.load()) << text;

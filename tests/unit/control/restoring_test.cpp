@@ -327,6 +327,12 @@ TEST_F(BeginRestore, ACrashBetweenAnyTwoStepsIsMadeUpFor) {
   EXPECT_EQ((*read_identity(home))->uuid, before.uuid);
 }
 
+TEST_F(BeginRestore, OnlyTrueSaysThatTheNodeHasLeft) {
+  mark(R"({"format":1,"checked":true,"left":"yes"})");
+  ASSERT_TRUE(*begin());
+  EXPECT_EQ((*read_identity(home))->state, IdentityState::kVirgin);
+}
+
 TEST_F(BeginRestore, ABackupOfAnotherNodeIsRefused) {
   const auto refused = begin_restore(home, NodeId("node-2"));
   ASSERT_FALSE(refused);
