@@ -92,6 +92,12 @@ Result<void> step(ClusterMetadata& next, const UpsertNode& command) {
       return refused(other, fmt::format("node '{}' cannot have the same raft id", told.id.value()));
     }
   }
+  if (told.raft_id != 0 && told.protocol < next.protocol) {
+    return Error{ErrorType::kConflict,
+                 fmt::format("node '{}' knows protocol {}, the cluster speaks {}: start a newer version of it",
+                             told.id.value(), told.protocol, next.protocol)}
+        .with("id", told.id.value());
+  }
   const auto found = next.nodes.find(told.id);
   if (found == next.nodes.end()) {
     if (next.nodes.size() >= kMaxNodes) {
@@ -153,6 +159,16 @@ Result<void> step(ClusterMetadata& next, const Formed&) {
     return Error{ErrorType::kConflict, fmt::format("{} of {} expected nodes have joined", joined, next.expected_nodes)};
   }
   next.formed = true;
+  return {};
+}
+
+Result<void> step(ClusterMetadata& next, const RaiseProtocol& command) {
+  if (command.to <= next.protocol) return {};
+  for (const auto& [id, node] : next.nodes) {
+    if (node.raft_id == 0 || node.status == NodeStatus::kRemoved || node.protocol >= command.to) continue;
+    return refused(node, fmt::format("it knows protocol {}, not {}", node.protocol, command.to));
+  }
+  next.protocol = command.to;
   return {};
 }
 

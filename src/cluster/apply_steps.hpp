@@ -11,6 +11,7 @@ Result<void> step(ClusterMetadata& next, const UpsertNode& command);
 Result<void> step(ClusterMetadata& next, const SetNodeStatus& command);
 Result<void> step(ClusterMetadata& next, const RemoveNode& command);
 Result<void> step(ClusterMetadata& next, const Formed& command);
+Result<void> step(ClusterMetadata& next, const RaiseProtocol& command);
 
 Result<void> step(ClusterMetadata& next, const CreateCollection& command);
 Result<void> step(ClusterMetadata& next, const AlterCollection& command);

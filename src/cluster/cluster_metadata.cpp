@@ -5,6 +5,8 @@
 #include <mutex>
 #include <utility>
 
+#include "vectorizer/model/protocol.hpp"
+
 namespace vectorizer::cluster {
 
 const ShardId& CollectionRecord::shard_of(const PointId& id) const {
@@ -14,6 +16,10 @@ const ShardId& CollectionRecord::shard_of(const PointId& id) const {
 const CollectionRecord* ClusterMetadata::find(std::string_view collection) const {
   const auto found = collections.find(collection);
   return found == collections.end() ? nullptr : &found->second;
+}
+
+bool ClusterMetadata::speaks(std::uint32_t wanted) const {
+  return (cluster_id.empty() ? known_protocol() : protocol) >= wanted;
 }
 
 std::size_t ClusterMetadata::member_count() const {

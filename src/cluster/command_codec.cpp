@@ -17,10 +17,10 @@ constexpr int kVersion = 1;
 
 // By position in MetadataCommand.
 constexpr std::array<std::string_view, std::variant_size_v<MetadataCommand>> kNames{
-    "upsert_node",    "create_collection", "alter_collection", "drop_collection", "open_copy",
-    "init_cluster",   "set_node_status",   "remove_node",      "formed",          "promote",
-    "shrink_isr",     "grow_isr",          "allocate_copy",    "drop_copy",       "bump_isr",
-    "allocate_stale", "allocate_empty",    "start_moves",      "cancel_move",     "end_move"};
+    "upsert_node",     "create_collection", "alter_collection", "drop_collection", "open_copy",      "init_cluster",
+    "set_node_status", "remove_node",       "formed",           "promote",         "shrink_isr",     "grow_isr",
+    "allocate_copy",   "drop_copy",         "bump_isr",         "allocate_stale",  "allocate_empty", "start_moves",
+    "cancel_move",     "end_move",          "raise_protocol"};
 
 std::string text_at(const json& object, const char* key) {
   return object.at(key).get<std::string>();
@@ -63,6 +63,9 @@ json members(const RemoveNode& command) {
 }
 json members(const Formed&) {
   return json::object();
+}
+json members(const RaiseProtocol& command) {
+  return {{"to", command.to}};
 }
 json members(const StartMoves& command) {
   json moves = json::array();
@@ -126,6 +129,10 @@ Result<void> read(const json& object, RemoveNode& command) {
 }
 Result<void> read(const json&, Formed&) {
   return {};
+}
+Result<void> read(const json& object, RaiseProtocol& command) {
+  command.to = integer_of<std::uint32_t>(object.at("to"));
+  return check_protocol(command.to);
 }
 Result<void> read(const json& object, StartMoves& command) {
   for (const auto& item : array_at(object, "moves")) command.moves.push_back(move_from_json(item));

@@ -52,7 +52,7 @@ Result<ClusterMetadata> metadata_from_json(const json& object) {
                                                    kFormatOfSingleNodes, kMetadataFormat)};
   }
   ClusterMetadata metadata;
-  read_head(object, metadata);
+  RETURN_IF_ERROR(read_head(object, metadata));
   RETURN_IF_ERROR(read_collections(object, metadata));
   for (const auto& item : array_at(object, "placements")) {
     add_placement(metadata, placement_from_json(

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "json_reading.hpp"
+#include "vectorizer/model/protocol.hpp"
 
 namespace vectorizer::cluster {
 namespace {
@@ -35,6 +36,7 @@ json to_json(const NodeRecord& node) {
               {"boot_nonce", node.boot_nonce},
               {"version", node.version}};
   if (!node.problem.empty()) object["problem"] = node.problem;
+  if (node.protocol != kFirstProtocol) object["protocol"] = node.protocol;
   return object;
 }
 
@@ -105,6 +107,7 @@ NodeRecord node_from_json(const json& object) {
   node.boot_nonce = integer_of<std::uint64_t>(object.at("boot_nonce"));
   node.version = object.at("version").get<std::string>();
   if (object.contains("problem")) node.problem = object.at("problem").get<std::string>();
+  if (object.contains("protocol")) node.protocol = integer_of<std::uint32_t>(object.at("protocol"));
   return node;
 }
 
@@ -158,6 +161,7 @@ json head_to_json(const ClusterMetadata& metadata) {
               {"expected_nodes", metadata.expected_nodes},
               {"formed", metadata.formed},
               {"nodes", std::move(nodes)}};
+  if (metadata.protocol != kFirstProtocol) object["protocol"] = metadata.protocol;
   // A cluster that has never moved anything is written as before there were moves.
   if (metadata.next_migration_id == 1) return object;
   object["next_migration_id"] = metadata.next_migration_id;
@@ -166,24 +170,38 @@ json head_to_json(const ClusterMetadata& metadata) {
   return object;
 }
 
-void read_head(const json& object, ClusterMetadata& metadata) {
+Result<void> check_protocol(std::uint32_t spoken) {
+  if (spoken >= kFirstProtocol && spoken <= known_protocol()) return {};
+  return Error{
+      ErrorType::kInternal,
+      fmt::format("the cluster speaks protocol {}, this build knows {}: start the version that ran here last, or "
+                  "a newer one",
+                  spoken, known_protocol())};
+}
+
+Result<void> read_head(const json& object, ClusterMetadata& metadata) {
   metadata.epoch = integer_of<std::uint64_t>(object.at("epoch"));
   metadata.next_shard_id = integer_of<std::uint64_t>(object.at("next_shard_id"));
   for (const auto& item : array_at(object, "nodes")) {
     auto node = node_from_json(item);
     metadata.nodes.emplace(node.id, node);
   }
-  if (integer_of<int>(object.at("format")) < kMetadataFormat) return;
+  if (object.contains("protocol")) {
+    metadata.protocol = integer_of<std::uint32_t>(object.at("protocol"));
+    RETURN_IF_ERROR(check_protocol(metadata.protocol));
+  }
+  if (integer_of<int>(object.at("format")) < kMetadataFormat) return {};
   metadata.next_copy_id = integer_of<std::uint64_t>(object.at("next_copy_id"));
   metadata.cluster_id = object.at("cluster_id").get<std::string>();
   metadata.expected_nodes = integer_of<std::uint32_t>(object.at("expected_nodes"));
   metadata.formed = object.at("formed").get<bool>();
-  if (!object.contains("next_migration_id")) return;
+  if (!object.contains("next_migration_id")) return {};
   metadata.next_migration_id = integer_of<std::uint64_t>(object.at("next_migration_id"));
   for (const auto& item : array_at(object, "migrations")) {
     auto migration = migration_from_json(item);
     metadata.migrations.emplace(migration.id, std::move(migration));
   }
+  return {};
 }
 
 void add_placement(ClusterMetadata& metadata, ShardPlacement placement) {

@@ -25,7 +25,9 @@ MigrationRecord migration_from_json(const nlohmann::json& object);
 
 /// Everything but collections and placements.
 nlohmann::json head_to_json(const ClusterMetadata& metadata);
-void read_head(const nlohmann::json& object, ClusterMetadata& metadata);
+/// An error where the cluster speaks a protocol that this build does not know.
+Result<void> read_head(const nlohmann::json& object, ClusterMetadata& metadata);
+Result<void> check_protocol(std::uint32_t spoken);
 
 /// After its collection.
 void add_placement(ClusterMetadata& metadata, ShardPlacement placement);

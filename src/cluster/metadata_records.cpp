@@ -68,7 +68,7 @@ Result<ClusterMetadata> metadata_from(const std::vector<std::pair<std::string, s
     const auto object = json::parse(value);
     if (key == kHead) {
       read_format(object);
-      read_head(object, metadata);
+      RETURN_IF_ERROR(read_head(object, metadata));
       expected = integer_of<std::size_t>(object.at("collection_count"));
     } else if (key.starts_with(kCollection)) {
       RETURN_IF_ERROR(read_collection(key, object, metadata));

@@ -1,5 +1,7 @@
 #include "member_state.hpp"
 
+#include "vectorizer/model/protocol.hpp"
+
 namespace vectorizer::control {
 
 std::string MemberState::endpoint() const {
@@ -32,6 +34,7 @@ peer::Hello MemberState::hello() const {
   hello.previous_nonce = self.earlier_nonces.empty() ? 0 : self.earlier_nonces.front();
   hello.rest_port = options.rest_port;
   hello.version = options.version;
+  hello.protocol = known_protocol();
   hello.uptime_seconds = std::chrono::duration<double>(boot_now() - started).count();
   const bool alone = self.state == peer::IdentityState::kVirgin || self.state == peer::IdentityState::kClaimed;
   if (options.restored && alone) hello.restored = options.restored->data;

@@ -30,6 +30,7 @@ Result<cluster::NodeRecord> record_of(const peer::Hello& hello) {
   node.boot_epoch = hello.boot_epoch;
   node.boot_nonce = hello.boot_nonce;
   node.version = hello.version;
+  node.protocol = hello.protocol;
   return node;
 }
 

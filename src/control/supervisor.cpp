@@ -8,6 +8,7 @@
 #include "vectorizer/base/clock.hpp"
 #include "vectorizer/cluster/balance.hpp"
 #include "vectorizer/control/server_list.hpp"
+#include "vectorizer/model/protocol.hpp"
 
 namespace vectorizer::control {
 namespace {
@@ -169,6 +170,7 @@ void Supervisor::admission_round() {
     if (node.raft_id != 0 && node.status == NodeStatus::kRemoved) dismiss(*metadata, node);
   }
   declare_formed(*state_.log.current());
+  raise_protocol(*state_.log.current());
   if (outcome) {
     last_problem_.clear();
     return;
@@ -286,6 +288,15 @@ void Supervisor::declare_formed(const ClusterMetadata& metadata) {
   });
   if (joined < static_cast<std::ptrdiff_t>(metadata.expected_nodes)) return;
   propose(cluster::Formed{});
+}
+
+void Supervisor::raise_protocol(const ClusterMetadata& metadata) {
+  if (metadata.forming()) return;
+  auto common = known_protocol();
+  for (const auto& [id, node] : metadata.nodes) {
+    if (node.raft_id != 0 && node.status != NodeStatus::kRemoved) common = std::min(common, node.protocol);
+  }
+  if (common > metadata.protocol) propose(cluster::RaiseProtocol{common});
 }
 
 }  // namespace vectorizer::control

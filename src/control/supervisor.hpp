@@ -37,6 +37,8 @@ class Supervisor {
   bool majority_without(consensus::RaftMetadataLog& raft, const cluster::ClusterMetadata& metadata,
                         std::uint64_t raft_id) const;
   void declare_formed(const cluster::ClusterMetadata& metadata);
+  /// What every member knows is spoken.
+  void raise_protocol(const cluster::ClusterMetadata& metadata);
   void plan_round(consensus::RaftMetadataLog& raft, const cluster::ClusterMetadata& metadata);
   void rebalance(const cluster::ClusterMetadata& metadata);
   void invite(const cluster::NodeRecord& node);

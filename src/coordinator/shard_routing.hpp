@@ -10,6 +10,7 @@
 #include "fanout.hpp"
 #include "vectorizer/cluster/cluster_metadata.hpp"
 #include "vectorizer/cluster/metadata_log.hpp"
+#include "vectorizer/model/protocol.hpp"
 #include "vectorizer/peer/peer.hpp"
 
 namespace vectorizer::coordinator {
@@ -38,6 +39,9 @@ class ShardRouting {
   };
   Targets targets(Consistency consistency, bool session, std::span<const ShardId> shards) const;
   std::uint64_t epoch() const { return metadata_->epoch; }
+  /// Whether the shards know a write again by its stamp. Every member does once this node has heard so, also one that
+  /// has not heard it yet.
+  bool knows_again() const { return metadata_->speaks(kProtocolWithResults); }
   /// One node alone: what it cannot do, nobody can.
   bool single() const { return metadata_->cluster_id.empty(); }
 

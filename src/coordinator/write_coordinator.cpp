@@ -164,6 +164,7 @@ void WriteCoordinator::attempt(const ShardRouting& routing, std::map<ShardId, Pa
 }
 
 bool WriteCoordinator::worth_another_try_of(const Part& part) {
+  if (part.doubtful && !part.stamp) return false;  // it would be done twice
   return part.result && !*part.result && worth_another_try(part.result->error(), part.doubtful);
 }
 
@@ -188,7 +189,7 @@ Result<WriteReport> WriteCoordinator::write(std::vector<WriteOp> ops, std::span<
 Result<WriteReport> WriteCoordinator::complete(ShardRouting routing, std::map<ShardId, Part> parts,
                                                const RequestKey& key) const {
   // On a single node a write without a client's key is never sent again.
-  const bool stamped = !(routing.single() && key.own());
+  const bool stamped = routing.knows_again() && !(routing.single() && key.own());
   for (auto& [shard, part] : parts) {
     if (stamped) part.stamp = key.stamp(shard);
   }

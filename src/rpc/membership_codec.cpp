@@ -98,6 +98,7 @@ void encode_hello(const peer::Hello& hello, wire::HelloMessage& out) {
   out.set_previous_nonce(hello.previous_nonce);
   out.set_rest_port(hello.rest_port);
   out.set_version(hello.version);
+  out.set_protocol(hello.protocol);
   out.set_leader_endpoint(hello.leader_endpoint);
   out.set_uptime_seconds(hello.uptime_seconds);
   out.set_metadata_epoch(hello.metadata_epoch);
@@ -138,6 +139,7 @@ Result<peer::Hello> decode_hello(const wire::HelloMessage& in) {
   out.previous_nonce = in.previous_nonce();
   out.rest_port = static_cast<std::uint16_t>(in.rest_port());
   out.version = in.version();
+  out.protocol = std::max(1U, in.protocol());
   out.leader_endpoint = in.leader_endpoint();
   out.uptime_seconds = in.uptime_seconds();
   out.metadata_epoch = in.metadata_epoch();

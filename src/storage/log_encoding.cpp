@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "encoding.hpp"
+#include "vectorizer/model/protocol.hpp"
 
 namespace vectorizer::storage {
 namespace {
@@ -112,10 +113,10 @@ class RecordReader {
 
 Result<RecordReader> open_body(std::string_view bytes) {
   if (bytes.empty()) return RecordReader::damaged("it is empty");
-  if (bytes[0] != kBodyVersion && bytes[0] != kBodyVersionWithResults) {
+  const char newest = known_protocol() < kProtocolWithResults ? kBodyVersion : kBodyVersionWithResults;
+  if (bytes[0] < kBodyVersion || bytes[0] > newest) {
     return RecordReader::damaged(fmt::format("its format is version {}, at most {} is known",
-                                             static_cast<unsigned char>(bytes[0]),
-                                             static_cast<int>(kBodyVersionWithResults)));
+                                             static_cast<unsigned char>(bytes[0]), static_cast<int>(newest)));
   }
   return RecordReader(bytes.substr(1), bytes[0] == kBodyVersionWithResults);
 }

@@ -16,6 +16,9 @@ vectorizer_cluster_suite(cluster_performance cluster_performance 300)
 vectorizer_cluster_suite(cluster_integration cluster_integration 600)
 vectorizer_cluster_suite(cluster_fault_tolerance cluster_fault_tolerance 600)
 vectorizer_cluster_suite(cluster_e2e cluster_e2e 600)
+vectorizer_cluster_suite(cluster_e2e cluster_upgrade 600)
+set_property(TEST e2e.cluster_upgrade APPEND PROPERTY
+             ENVIRONMENT "VECTORIZER_PROTOCOL_1_BINARY=$<TARGET_FILE:vectorizer-protocol-1>")
 vectorizer_cluster_suite(cluster_backup cluster_backup 300)
 
 # A sanitizer's runtime must be loaded first: without the library the test of a disk that hangs is left out.

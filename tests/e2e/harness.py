@@ -122,12 +122,13 @@ class Server:
         self.log_file = os.path.join(self.home, "log")
         self.arguments = list(arguments)
         self.environment = environment or {}
+        self.program = None  # another one than binary()
         self.port = free_port()
         self.process = None
         self._clients = []
 
     def start(self, wait=True):
-        command = [binary(), "--port", str(self.port), "--data-dir", self.data_dir] + self.arguments
+        command = [self.program or binary(), "--port", str(self.port), "--data-dir", self.data_dir] + self.arguments
         with open(self.log_file, "ab") as log:
             log.write(f"--- {' '.join(command)}\n".encode())
             log.flush()

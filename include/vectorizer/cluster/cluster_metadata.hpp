@@ -37,6 +37,7 @@ struct ClusterMetadata {
   std::string cluster_id;            ///< empty for a single node
   std::uint32_t expected_nodes = 0;  ///< that must have joined before it is formed; 0 for a single node
   bool formed = false;               ///< set once, for ever
+  std::uint32_t protocol = 1;        ///< that is spoken (protocol.hpp); of a single node the one that its build knows
   std::map<NodeId, NodeRecord> nodes;
   std::map<std::string, CollectionRecord, std::less<>> collections;
   std::map<ShardId, ShardPlacement> placements;
@@ -45,6 +46,8 @@ struct ClusterMetadata {
   const CollectionRecord* find(std::string_view collection) const;
   /// A cluster that is not complete yet: changes by clients wait.
   bool forming() const { return !cluster_id.empty() && !formed; }
+  /// Whether `wanted` or a later protocol is spoken.
+  bool speaks(std::uint32_t wanted) const;
   /// How many nodes have joined and were not removed.
   std::size_t member_count() const;
   /// Nodes that new copies may go to.

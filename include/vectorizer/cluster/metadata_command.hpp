@@ -40,6 +40,10 @@ struct RemoveNode {
 };
 /// All expected members have joined. Holds for ever.
 struct Formed {};
+/// Every member knows this protocol: it is spoken from now on. Repeated, it changes nothing.
+struct RaiseProtocol {
+  std::uint32_t to = 0;
+};
 
 // Collections.
 
@@ -153,7 +157,7 @@ struct EndMove {
 using MetadataCommand =
     std::variant<UpsertNode, CreateCollection, AlterCollection, DropCollection, OpenCopy, InitCluster, SetNodeStatus,
                  RemoveNode, Formed, Promote, ShrinkIsr, GrowIsr, AllocateCopy, DropCopy, BumpIsr, AllocateStale,
-                 AllocateEmpty, StartMoves, CancelMove, EndMove>;
+                 AllocateEmpty, StartMoves, CancelMove, EndMove, RaiseProtocol>;
 
 /// The whole control plane as one pure function: the metadata after `command`, or why it is refused.
 Result<ClusterMetadata> apply(const ClusterMetadata& metadata, const MetadataCommand& command);

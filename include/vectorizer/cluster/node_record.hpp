@@ -30,7 +30,8 @@ struct NodeRecord {
   std::uint64_t boot_epoch = 0;
   std::uint64_t boot_nonce = 0;  ///< of its last start that the leader has seen
   std::string version;
-  std::string problem;  ///< why a node that was added has not joined yet
+  std::string problem;         ///< why a node that was added has not joined yet
+  std::uint32_t protocol = 1;  ///< the largest that its build knows (protocol.hpp)
   friend bool operator==(const NodeRecord&, const NodeRecord&) = default;
 };
 

@@ -58,6 +58,7 @@ struct Hello {
   std::uint64_t previous_nonce = 0;
   std::uint16_t rest_port = 0;
   std::string version;
+  std::uint32_t protocol = 1;   ///< the largest that its build knows (model/protocol.hpp)
   std::string leader_endpoint;  ///< of the metadata's leader, if it knows one
   bool invites = false;         ///< an operator has added the process that is asked to the caller's cluster
   double uptime_seconds = 0;

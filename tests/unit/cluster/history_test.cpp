@@ -44,6 +44,7 @@ UpsertNode upsert_of(const HistoryLine& line) {
   command.node.raft_id = line.number("raft");
   command.node.uuid = line.text("uuid");
   command.node.status = *node_status_from_name(line.text("status", "active"));
+  command.node.protocol = static_cast<std::uint32_t>(line.number("protocol", 1));
   command.replaces = line.number("replaces");
   return command;
 }
@@ -142,6 +143,7 @@ MetadataCommand History::command_of(const HistoryLine& line) const {
   }
   if (line.verb == "remove") return RemoveNode{NodeId(line.name), line.number("raft"), line.text("force") == "yes"};
   if (line.verb == "formed") return Formed{};
+  if (line.verb == "protocol") return RaiseProtocol{static_cast<std::uint32_t>(line.number("to"))};
   if (line.verb == "create") return create_of(line);
   if (line.verb == "alter") return alter_of(line, metadata_);
   if (line.verb == "drop") return DropCollection{line.name};
@@ -182,8 +184,9 @@ std::string History::show(const HistoryLine& line) const {
   const auto node = metadata_.nodes.find(NodeId(line.name));
   if (node != metadata_.nodes.end()) return describe(node->second) + "\n";
   if (line.name.empty() || line.verb == "init") {
-    text += fmt::format("cluster={} expected={} {}\n", metadata_.cluster_id, metadata_.expected_nodes,
-                        metadata_.formed ? "formed" : "forming");
+    text += fmt::format("cluster={} expected={} {}{}\n", metadata_.cluster_id, metadata_.expected_nodes,
+                        metadata_.formed ? "formed" : "forming",
+                        metadata_.protocol == 1 ? "" : fmt::format(" protocol={}", metadata_.protocol));
   }
   return text;
 }

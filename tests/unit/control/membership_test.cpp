@@ -9,6 +9,7 @@
 #include <functional>
 
 #include "member_network.hpp"
+#include "vectorizer/model/protocol.hpp"
 
 namespace vectorizer::control {
 namespace {
@@ -85,6 +86,7 @@ struct Process {
   cluster::ClusterMetadata initial;
   bool secured = false;
   std::function<Result<std::vector<std::string>>(const std::string&)> resolve;  // DNS, where it is used
+  seconds resolve_interval{1};
   seconds resolve_interval{1};
   std::string what_was_fatal() {
     const std::lock_guard lock(fatal_mutex);
@@ -187,6 +189,7 @@ TEST_F(MembershipTest, ThreeNodesFormInWhateverOrderTheyStart) {
   for (int number = 1; number <= 3; ++number) ASSERT_TRUE(formed(number)) << number;
   EXPECT_EQ(metadata(1)->cluster_id, metadata(3)->cluster_id);
   EXPECT_EQ(metadata(3)->nodes.size(), 3U);
+  EXPECT_TRUE(until([&] { return metadata(2)->protocol == known_protocol(); })) << "all know it";
 }
 
 TEST_F(MembershipTest, EveryNodeTakesCommandsAndSeesThemAtOnce) {

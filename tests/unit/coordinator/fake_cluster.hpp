@@ -13,6 +13,7 @@
 
 #include "vectorizer/cluster/metadata_log.hpp"
 #include "vectorizer/coordinator/coordinator.hpp"
+#include "vectorizer/model/protocol.hpp"
 #include "vectorizer/peer/peer.hpp"
 
 namespace vectorizer::coordinator::testing {
@@ -161,10 +162,12 @@ class ClusterTest : public ::testing::Test {
       if (nodes > 1) {
         node.uuid = "uuid-" + std::to_string(i);
         node.raft_id = i;
+        node.protocol = known_protocol();
       }
       ASSERT_TRUE(metadata.propose(cluster::UpsertNode{node}));
       peers.nodes[node.id];
     }
+    ASSERT_TRUE(metadata.propose(cluster::RaiseProtocol{protocol}));
   }
   void create_collection(std::uint32_t shards) {
     CollectionConfig config;
@@ -183,6 +186,7 @@ class ClusterTest : public ::testing::Test {
     return query;
   }
 
+  std::uint32_t protocol = known_protocol();  // of a cluster
   FixedMetadata metadata;
   Directory peers;
   MetricsRegistry registry;

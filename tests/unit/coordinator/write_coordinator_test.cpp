@@ -17,7 +17,8 @@ using ::testing::HasSubstr;
 /// Two nodes that may take over from each other.
 class WriteCoordinatorTest : public ClusterTest {
  protected:
-  WriteCoordinatorTest() {
+  explicit WriteCoordinatorTest(std::uint32_t spoken = known_protocol()) {
+    protocol = spoken;
     create_nodes(2);
     CollectionConfig config;
     config.name = "docs";
@@ -170,6 +171,29 @@ TEST_F(WriteCoordinatorTest, AShardThatIsGoneDoesNotHoldEveryWrite) {
   EXPECT_GT(asked, 1);
   asked = 0;
   EXPECT_EQ(write(200).error().type, ErrorType::kPartialWrite);
+  EXPECT_EQ(asked, 1);
+}
+
+/// A node is left that would not know what became of a write.
+class WriteOfTheFirstProtocol : public WriteCoordinatorTest {
+ protected:
+  WriteOfTheFirstProtocol() : WriteCoordinatorTest(kFirstProtocol) {}
+};
+
+TEST_F(WriteOfTheFirstProtocol, WhatMayHaveBeenDoneIsNotDoneAgain) {
+  const auto shard = shards().front();
+  int asked = 0;
+  for (auto& [id, node] : peers.nodes) {
+    node.on_shard_write = [&](const peer::ShardWrite& write) {
+      EXPECT_FALSE(write.stamp);
+      asked += write.shard == shard ? 1 : 0;
+    };
+  }
+  primary(shard).failures.emplace(shard, Error{ErrorType::kTimeout, "no answer"}.with("outcome", "unknown"));
+  const auto report = write(5000);
+  ASSERT_FALSE(report);
+  EXPECT_EQ(report.error().type, ErrorType::kPartialWrite);
+  EXPECT_THAT(report.error().details, HasSubstr(R"("outcome":"unknown")"));
   EXPECT_EQ(asked, 1);
 }
 

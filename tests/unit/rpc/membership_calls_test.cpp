@@ -25,6 +25,7 @@ peer::Hello full_hello(const std::string& name) {
   hello.previous_nonce = 6;
   hello.rest_port = 65535;
   hello.version = "0.1.0";
+  hello.protocol = 7;
   hello.leader_endpoint = "l:1";
   hello.uptime_seconds = 1.5;
   hello.metadata_epoch = 41;
@@ -39,6 +40,7 @@ void expect_same(const peer::Hello& a, const peer::Hello& b) {
             std::tie(b.servers_hash, b.expected_nodes, b.boot_epoch, b.boot_nonce, b.previous_nonce, b.rest_port));
   EXPECT_EQ(a.claimed_by_endpoint, b.claimed_by_endpoint);
   EXPECT_EQ(a.version, b.version);
+  EXPECT_EQ(a.protocol, b.protocol);
   EXPECT_EQ(a.leader_endpoint, b.leader_endpoint);
   EXPECT_EQ(std::tie(a.uptime_seconds, a.metadata_epoch, a.metadata_digest),
             std::tie(b.uptime_seconds, b.metadata_epoch, b.metadata_digest));
