@@ -19,7 +19,8 @@ Error file_error(std::string_view doing, const std::filesystem::path& path, int 
                                  std::error_code(cause, std::generic_category()).message())};
 }
 
-/// A rename is on the disk only when its directory is.
+}  // namespace
+
 Result<void> sync_directory_of(const std::filesystem::path& path) {
   const auto directory = path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
   const int descriptor = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -29,8 +30,6 @@ Result<void> sync_directory_of(const std::filesystem::path& path) {
   if (!synced) return file_error("sync the directory of", path, cause);
   return {};
 }
-
-}  // namespace
 
 DurableFile::DurableFile(std::filesystem::path place)
     : place_(std::move(place)), temporary_(place_.string().append(kUnfinished)) {

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "vectorizer/base/clock.hpp"
+#include "vectorizer/base/durable_file.hpp"
 #include "vectorizer/base/log.hpp"
 #include "vectorizer/base/metrics.hpp"
 #include "vectorizer/node/stored_copies.hpp"
@@ -270,9 +271,10 @@ Result<void> NodeSnapshots::settle(SnapshotManifest& manifest, const std::filesy
                                                       manifest.shared_bytes, [this] { return stopping(); }));
   RETURN_IF_ERROR(storage::write_manifest(place, manifest));
   std::error_code problem;
-  std::filesystem::rename(place, options_.directory / manifest.name, problem);
+  const auto named = options_.directory / manifest.name;
+  std::filesystem::rename(place, named, problem);
   if (problem) return io_error("rename", place, problem);
-  return {};
+  return sync_directory_of(named);
 }
 
 // ---- What is there ----

@@ -38,6 +38,8 @@ class DurableFile {
 
 /// The same for bytes that are all there.
 Result<void> replace_file(const std::filesystem::path& path, std::string_view bytes);
+/// A rename is on the disk only when the directory of `path` is.
+Result<void> sync_directory_of(const std::filesystem::path& path);
 /// The whole of a file of at most `max_bytes`.
 Result<std::string> read_small_file(const std::filesystem::path& path, std::size_t max_bytes);
 
