@@ -69,6 +69,13 @@ std::uint64_t from_hex(const std::string& text) {
   return std::stoull(text, nullptr, 16);
 }
 
+/// Whether `member` is there and just this; json::value would throw for one of another type.
+template <typename Value>
+bool says(const json& object, const char* member, const Value& expected) {
+  const auto found = object.find(member);
+  return found != object.end() && *found == expected;
+}
+
 SnapshotManifest from_json(const json& in) {
   SnapshotManifest manifest;
   manifest.name = in.at("name").get<std::string>();
@@ -138,7 +145,7 @@ Result<SnapshotManifest> read_manifest(const std::filesystem::path& directory) {
   }
   const auto parsed = json::parse(body, nullptr, false);
   if (!parsed.is_object()) return damaged(directory, "is no JSON object");
-  if (parsed.value("format", 0) != kFormat) return damaged(directory, "has a format that this version does not read");
+  if (!says(parsed, "format", kFormat)) return damaged(directory, "has a format that this version does not read");
   try {
     auto manifest = from_json(parsed);
     const bool all_inside = std::all_of(manifest.files.begin(), manifest.files.end(),
@@ -160,7 +167,7 @@ Result<json> read_restore_marker(const std::filesystem::path& data_dir) {
   ASSIGN_OR_RETURN(const auto text, read_small_file(path, kMaxMarkerBytes));
   if (text.find_first_not_of(" \r\n\t") == std::string::npos) return json{{"format", kFormat}};  // `touch RESTORE`
   auto marker = json::parse(text, nullptr, false);
-  if (!marker.is_object() || marker.value("format", 0) != kFormat) {
+  if (!marker.is_object() || !says(marker, "format", kFormat)) {
     return Error{ErrorType::kConflict,
                  fmt::format("'{}' is damaged: restore the data directory again from its backup", path.string())};
   }
@@ -172,7 +179,7 @@ Result<bool> check_restored(const std::filesystem::path& data_dir) {
   std::error_code problem;
   if (!std::filesystem::exists(path, problem)) return false;
   ASSIGN_OR_RETURN(auto marker, read_restore_marker(data_dir));
-  if (marker.value("checked", false)) return true;
+  if (says(marker, "checked", true)) return true;
   const auto manifest_path = data_dir / kSnapshotManifest;
   if (std::filesystem::exists(manifest_path, problem)) {
     ASSIGN_OR_RETURN(const auto manifest, read_manifest(data_dir));

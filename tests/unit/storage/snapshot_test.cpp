@@ -1,7 +1,9 @@
 #include "vectorizer/storage/snapshot.hpp"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
+#include <xxhash.h>
 
 #include <filesystem>
 #include <fstream>
@@ -164,6 +166,21 @@ TEST_F(Snapshot, AnEmptyMarkerIsOneThatAnOperatorMade) {
   EXPECT_TRUE(*check_restored(place));
   write(place / kRestoreMarker, "{\"format\":2}");
   EXPECT_FALSE(check_restored(place));
+}
+
+TEST_F(Snapshot, AMemberOfAnotherTypeIsDamageAndNoException) {
+  make();
+  write(place / kRestoreMarker, R"({"format":"1"})");
+  EXPECT_FALSE(check_restored(place));
+  write(place / kRestoreMarker, R"({"format":1,"checked":"yes"})");
+  flip("db/000012.sst", 0);
+  EXPECT_FALSE(check_restored(place)) << "it was not compared yet";
+
+  const std::string text = R"({"format":"1"})";
+  write(place / kSnapshotManifest, fmt::format("{}xxh3-64 {:016x}\n", text, XXH3_64bits(text.data(), text.size())));
+  const auto manifest = read_manifest(place);
+  ASSERT_FALSE(manifest);
+  EXPECT_NE(manifest.error().message.find("a format that this version does not read"), std::string::npos);
 }
 
 TEST_F(Snapshot, NamesAreFileNames) {
