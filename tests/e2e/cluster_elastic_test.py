@@ -1,17 +1,20 @@
 """Suite `cluster_scale`: nodes come and go while clients write and read, and a checker judges what they saw.
 
-$VECTORIZER_ELASTIC_ROUNDS rounds of 3 -> 5 -> 3 (1 by default); scripts/verify-full makes more.
+$VECTORIZER_ELASTIC_ROUNDS rounds of 3 -> 5 -> 3 (1 by default), and what takes longer; scripts/verify-full makes more.
 """
 
 import os
+import unittest
 
 import cluster_harness
 import cluster_workload
 import harness
 
 ROUNDS = int(os.environ.get("VECTORIZER_ELASTIC_ROUNDS", "1"))
+LONG = "VECTORIZER_ELASTIC_ROUNDS" in os.environ
 MOVE_SECONDS = 120
 FAST = {"VECTORIZER_SERVER_WRITE_TIMEOUT_MS": "10000", "VECTORIZER_CLUSTER_REBALANCE_AFTER": "2", "VECTORIZER_CLUSTER_REPLACE_AFTER": "0"}
+SLOW = {**FAST, "VECTORIZER_CLUSTER_REBALANCE_AFTER": "0", "VECTORIZER_CLUSTER_RECOVERY_BYTES_PER_SECOND": str(1 << 20)}
 
 
 class ElasticTest(cluster_harness.ClusterTest):
@@ -91,6 +94,27 @@ class ElasticTest(cluster_harness.ClusterTest):
             cluster.wait_green()
             workload.progress(20)
 
+    @unittest.skipUnless(LONG, "takes minutes: set VECTORIZER_ELASTIC_ROUNDS")
+    def test_every_node_is_replaced_one_after_another(self):
+        cluster = self.start_cluster(environment=FAST)
+        workload = cluster_workload.Workload(self, cluster, harness.seed(), factor=2).start()
+        try:
+            for old in list(cluster.nodes):
+                workload.new_epoch()
+                workload.progress(40)
+                self.join(cluster, *cluster.add_nodes(1))
+                self.wait_moved(cluster)
+                self.remove(cluster, old)
+                cluster.wait_green()
+            workload.progress(40)
+            workload.finish()
+        except BaseException:
+            workload.abandon()
+            raise
+        self.assertEqual([node.number for node in cluster.nodes], [4, 5, 6])
+        cluster_workload.check_copies(self, cluster, "registers", "unique")
+        print(workload.summary(), flush=True)
+
     def test_a_removed_node_joins_again_with_an_empty_directory(self):
         cluster = self.start_cluster(size=4, environment=FAST)
         self.create(cluster, "docs", 2, sharding={"shard_count": 4, "replication_factor": 3})
@@ -153,9 +177,35 @@ class ElasticTest(cluster_harness.ClusterTest):
         self.assertNotIn("was not taken over", log)
         self.assertEqual(self.expect(cluster.some().client().post("/collections/large/vectors/count", {}))["count"], 3000)
 
+    @unittest.skipUnless(LONG, "takes a minute: set VECTORIZER_ELASTIC_ROUNDS")
+    def test_a_move_outlives_crashes_of_source_target_and_leader(self):
+        cluster = self.start_cluster(environment=SLOW)
+        source = self.fill_one_shard(cluster)
+        self.expect(cluster.others(source)[0].client().delete(f"/api/v1/cluster/nodes/{source.id}"))
+
+        def move():
+            rows = self.migrations(cluster)
+            self.assertEqual(len(rows), 1)
+            return rows[0]
+
+        def copying():
+            row = move()
+            self.assertNotIn(row["state"], ("failed", "cancelled"), row)
+            return row["state"] == "copying" and row["bytes_done"] > 0
+        victims = (lambda: source, lambda: cluster.node(move()["to_node"]), cluster.leader)
+        for victim in victims:
+            cluster.until("it is being copied", copying)
+            dead = victim()
+            dead.kill()
+            cluster.until("the others go on", lambda: cluster.leader() is not dead)  # pylint: disable=cell-var-from-loop
+            cluster.restart(dead)
+        cluster.until("it has moved", lambda: move()["state"] == "done", MOVE_SECONDS)
+        cluster.until("the source has left", lambda: self.status_of(cluster, source.id) == "removed", MOVE_SECONDS)
+        cluster.nodes.remove(source)
+        self.assertEqual(self.expect(cluster.some().client().post("/collections/large/vectors/count", {}))["count"], 3000)
+
     def test_moves_are_shown_throttled_and_cancelled(self):
-        slow = {**FAST, "VECTORIZER_CLUSTER_REBALANCE_AFTER": "0", "VECTORIZER_CLUSTER_RECOVERY_BYTES_PER_SECOND": str(1 << 20)}
-        cluster = self.start_cluster(environment=slow)
+        cluster = self.start_cluster(environment=SLOW)
         holder = self.fill_one_shard(cluster)
         reply = self.expect(cluster.others(holder)[0].client().delete(f"/api/v1/cluster/nodes/{holder.id}"))
         self.assertEqual(len(reply["migrations"]), 1)

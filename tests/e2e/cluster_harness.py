@@ -91,7 +91,8 @@ class Cluster:
     def add_nodes(self, count):
         """New nodes, not yet configured or started."""
         ports = free_ports(2 * count)
-        new = [Node(len(self.nodes) + i + 1, ports[2 * i], ports[2 * i + 1], self.environment) for i in range(count)]
+        first = max((node.number for node in self.nodes), default=0) + 1
+        new = [Node(first + i, ports[2 * i], ports[2 * i + 1], self.environment) for i in range(count)]
         self.nodes += new
         self.test.servers += new
         return new
