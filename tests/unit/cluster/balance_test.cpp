@@ -128,7 +128,7 @@ TEST_F(BalanceTest, ADrainThatFindsNoPlaceSaysWhy) {
   create("docs", 1, 3);
   set_status(2, NodeStatus::kDraining);
   EXPECT_THAT(draining_moves(metadata_, options_), IsEmpty());
-  const auto& shard = metadata_.placements.begin()->second;
+  const auto shard = metadata_.placements.begin()->second;  // a copy: what is proposed replaces the metadata
   EXPECT_NE(drain_obstacle(metadata_, shard, node(2)).find("every active node"), std::string::npos);
   add_node(4);
   EXPECT_EQ(drain_obstacle(metadata_, shard, node(2)), "");
