@@ -175,6 +175,7 @@ std::vector<std::string> LocalNodeImpl::problems() const {
 
 std::vector<std::string> LocalNodeImpl::warnings() const {
   std::vector<std::string> lines;
+  if (database_.storage_full()) lines.push_back("the disk is nearly full: writes other than deletes are refused");
   const auto copies = host_.open_copies();
   for (const auto& [id, hosted] : *copies) {
     if (auto problem = hosted->shard->stats().problem; !problem.empty()) {

@@ -1,8 +1,10 @@
 """Suite `cluster_failures`: what clients are told while nodes are gone, and that everything is there when they are back."""
 
+import itertools
 import os
 import random
 import shutil
+import subprocess
 import time
 import unittest
 
@@ -57,6 +59,47 @@ class ClusterFailuresTest(cluster_harness.ClusterTest):
         cluster.restart(victim)
         cluster.wait_green()
         cluster_workload.check_digests(self, cluster, probe.name)
+
+    def test_a_full_disk(self):
+        """Of one node: it says so, the others go on without it, and it catches up when there is room."""
+        cluster = cluster_harness.Cluster(self)
+        victim = cluster.nodes[1]
+        os.makedirs(victim.data_dir)
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256m", "tmpfs", victim.data_dir], capture_output=True, check=False).returncode:
+            self.skipTest("needs root, for a small file system")
+        self.addCleanup(subprocess.run, ["umount", "--lazy", victim.data_dir], check=False)
+        cluster.start()
+        self.create(cluster, "docs", 2, sharding={"shard_count": 6, "replication_factor": 3})
+        cluster.wait_green()
+        client = cluster.nodes[0].client()
+
+        def write(number):
+            return client.post("/collections/docs/vectors", {"vectors": [{"id": number, "vector": [number, 1]}]})
+        acknowledged = [number for number in range(60) if write(number).status == 200]
+        self.assertEqual(len(acknowledged), 60)
+        space = os.statvfs(victim.data_dir)
+        filler = os.path.join(victim.data_dir, "filler")
+        with open(filler, "wb") as file:
+            os.posix_fallocate(file.fileno(), 0, space.f_bavail * space.f_frsize - (4 << 20))
+
+        def seen_full():
+            return "nearly full" in self.expect(cluster.ask("/health", victim)).get("warning", "")
+        cluster.until("it says so", seen_full)
+        refused, numbers = [], iter(range(1000, 10_000))
+
+        def goes_on():
+            replies = [(number, write(number)) for number in itertools.islice(numbers, 30)]
+            acknowledged.extend(number for number, reply in replies if reply.status == 200)
+            refused[:] = [reply for _, reply in replies if reply.status != 200]
+            return 0 < len(refused) < 25 and all(reply.json["error_type"] == "storage_full" for reply in refused)
+        cluster.until("shards that others lead go on", goes_on)
+        self.expect(client.post("/collections/docs/vectors/delete", {"ids": [0]}))  # makes room
+        self.assertEqual(self.expect(victim.client().post("/collections/docs/vectors/count", {}))["count"], len(acknowledged) - 1)
+        os.remove(filler)
+        cluster.until("writes of all shards go on", lambda: all(write(number).status == 200 for number in range(2, 60)))
+        cluster.wait_green()
+        self.assertEqual(self.expect(victim.client().post("/collections/docs/vectors/count", {}))["count"], len(acknowledged) - 1)
+        cluster_workload.check_digests(self, cluster, "docs")
 
     def test_a_disk_that_was_put_back(self):
         """A copy of a data directory that was taken while its node ran: the node would vote and serve with what it has forgotten."""
