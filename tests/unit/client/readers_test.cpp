@@ -49,9 +49,8 @@ using ImportStateTest = Files;
 
 template <typename Element>
 std::string vecs_row(std::int32_t dimension, const std::vector<Element>& elements) {
-  std::string row(sizeof dimension + elements.size() * sizeof(Element), '\0');
-  std::memcpy(row.data(), &dimension, sizeof dimension);
-  std::memcpy(row.data() + sizeof dimension, elements.data(), elements.size() * sizeof(Element));
+  std::string row(reinterpret_cast<const char*>(&dimension), sizeof dimension);
+  for (const Element& element : elements) row.append(reinterpret_cast<const char*>(&element), sizeof element);
   return row;
 }
 
