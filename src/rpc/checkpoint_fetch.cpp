@@ -6,9 +6,7 @@
 #include <utility>
 
 #include "call.hpp"
-#include "checkpoint_totals.hpp"
-#include "error_codec.hpp"
-#include "replication_codec.hpp"
+#include "checkpoint_chunks.hpp"
 #include "vectorizer/rpc/v1/replication.grpc.pb.h"
 
 namespace vectorizer::rpc {
@@ -99,51 +97,14 @@ class ChunkReader {
   bool added_ = false;
 };
 
-Error damaged(const Target& target, std::string_view what) {
-  return Error{ErrorType::kInternal, fmt::format("a checkpoint from node '{}' is damaged: {}", target.name(), what)}
-      .with("node", target.name());
-}
-
-Result<void> take_slice(wire::CheckpointSlice& slice, const Target& target, SliceTotal& total,
-                        const std::function<Result<void>(std::string)>& sink) {
-  if (!total.add(slice.data(), slice.crc())) return damaged(target, "a part of it has another checksum");
-  return sink(std::move(*slice.mutable_data()));
-}
-
-/// Feeds the chunks to the sink in the one order that is right: header, points, index, end.
 Result<void> receive(ChunkReader& reader, const Target& target, peer::CheckpointSink& sink) {
-  SliceTotal points, index;
+  CheckpointChunks chunks(target.name(), sink);
   wire::CheckpointChunk chunk;
-  bool headed = false;
-  for (;;) {
+  for (bool complete = false; !complete;) {
     RETURN_IF_ERROR(reader.next(chunk));
-    const auto kind = chunk.chunk_case();
-    if (kind == wire::CheckpointChunk::kError) return decode_error(chunk.error());
-    if (headed == (kind == wire::CheckpointChunk::kHeader)) return damaged(target, "its parts are out of order");
-    switch (kind) {
-      case wire::CheckpointChunk::kHeader:
-        headed = true;
-        RETURN_IF_ERROR(sink.header(decode_header(chunk.header())));
-        break;
-      case wire::CheckpointChunk::kPoints:
-        if (index.bytes() > 0) return damaged(target, "its parts are out of order");
-        RETURN_IF_ERROR(take_slice(*chunk.mutable_points(), target, points,
-                                   [&](std::string bytes) { return sink.points(std::move(bytes)); }));
-        break;
-      case wire::CheckpointChunk::kIndex:
-        RETURN_IF_ERROR(take_slice(*chunk.mutable_index(), target, index,
-                                   [&](std::string bytes) { return sink.index(std::move(bytes)); }));
-        break;
-      case wire::CheckpointChunk::kEnd:
-        if (chunk.end().points_bytes() != points.bytes() || chunk.end().points_crc() != points.crc() ||
-            chunk.end().index_bytes() != index.bytes() || chunk.end().index_crc() != index.crc()) {
-          return damaged(target, "it is not what was sent");
-        }
-        return {};
-      default:
-        return damaged(target, "a part of no known kind");
-    }
+    ASSIGN_OR_RETURN(complete, chunks.take(chunk));
   }
+  return {};
 }
 
 }  // namespace
