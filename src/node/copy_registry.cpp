@@ -4,6 +4,7 @@
 
 #include <array>
 #include <charconv>
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -57,6 +58,20 @@ Result<std::map<ShardId, LocalCopy>> CopyRegistry::read(const storage::Database&
   return copies;
 }
 
+Result<void> CopyRegistry::check_numbers(const std::set<storage::CopyNumber>& drops) const {
+  std::set<storage::CopyNumber> numbers;
+  for (const auto& [shard, copy] : copies_) {
+    const char* problem = nullptr;
+    if (copy.number >= next_) problem = "has a number that is yet to be given out";
+    if (drops.count(copy.number) > 0) problem = "is to be dropped";
+    if (!numbers.insert(copy.number).second) problem = "has the number of another";
+    if (problem == nullptr) continue;
+    return Error{ErrorType::kInternal,
+                 fmt::format("local metadata '{}' is damaged: copy {} {}", key_of(shard), copy.number, problem)};
+  }
+  return {};
+}
+
 Result<CopyRegistry> CopyRegistry::load(storage::Database& database) {
   CopyRegistry registry(database);
   ASSIGN_OR_RETURN(const auto next, database.get_local(kNext));
@@ -64,17 +79,23 @@ Result<CopyRegistry> CopyRegistry::load(storage::Database& database) {
     ASSIGN_OR_RETURN(registry.next_, parse<storage::CopyNumber>(kNext, *next));
   }
   ASSIGN_OR_RETURN(registry.copies_, read(database));
-  ASSIGN_OR_RETURN(const auto drops, database.list_local(std::string(kDropPrefix)));
-  for (const auto& [key, value] : drops) {
+  ASSIGN_OR_RETURN(const auto records, database.list_local(std::string(kDropPrefix)));
+  std::set<storage::CopyNumber> drops;
+  for (const auto& [key, value] : records) {
     ASSIGN_OR_RETURN(const auto number,
                      parse<storage::CopyNumber>(key, std::string_view(key).substr(kDropPrefix.size())));
-    RETURN_IF_ERROR(registry.discard(number));
+    drops.insert(number);
   }
+  RETURN_IF_ERROR(registry.check_numbers(drops));
+  for (const auto number : drops) RETURN_IF_ERROR(registry.discard(number));
   return registry;
 }
 
 Result<storage::CopyNumber> CopyRegistry::allocate() {
   const auto number = next_;
+  if (number == std::numeric_limits<storage::CopyNumber>::max()) {
+    return Error{ErrorType::kInternal, "this node has had as many copies of shards as there are numbers"};
+  }
   // Until it is recorded, a crash leaves it to be dropped.
   const std::array writes{storage::LocalWrite{kNext, std::to_string(number + 1)},
                           storage::LocalWrite{drop_key_of(number), ""}};

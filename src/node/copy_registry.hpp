@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 
 #include "vectorizer/base/result.hpp"
 #include "vectorizer/model/collection_config.hpp"
@@ -23,7 +24,8 @@ struct LocalCopy {
 ///   "copy-drop/<number>" -> empty: its data goes at the next start, if it has not gone already
 class CopyRegistry {
  public:
-  /// Also ends the drops that a crash has interrupted.
+  /// Also ends the drops that a crash has interrupted. An error (kInternal), and nothing is dropped, if the records
+  /// contradict each other: two shards would share their points, or lose them.
   static Result<CopyRegistry> load(storage::Database& database);
 
   /// The records alone: of a database that is only read, or has no registry yet.
@@ -41,6 +43,7 @@ class CopyRegistry {
 
  private:
   explicit CopyRegistry(storage::Database& database) : database_(&database) {}
+  Result<void> check_numbers(const std::set<storage::CopyNumber>& drops) const;
 
   storage::Database* database_;
   std::map<ShardId, LocalCopy> copies_;
