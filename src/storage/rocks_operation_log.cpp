@@ -14,7 +14,6 @@ namespace vectorizer::storage {
 namespace {
 
 constexpr char kStateVersion = 1, kEntryVersion = 1;
-constexpr std::size_t kEntryHeader = 1 + 4 * sizeof(std::uint64_t);
 /// Entries that one batch drops.
 constexpr std::size_t kDroppedAtOnce = 1024;
 
@@ -29,34 +28,8 @@ std::uint64_t read_u64(std::string_view bytes, std::size_t at) {
   return value;
 }
 
-/// What is stored of an entry in front of its bytes.
-struct EntryHeader {
-  SequenceNumber first = 0;
-  std::uint64_t term = 0;
-  std::uint64_t total = 0;  ///< bytes of all entries up to this one, ever: sizes are differences
-  std::int64_t appended_ms = 0;
-};
-
-std::string encode_entry(const LogEntry& entry, std::uint64_t total, std::int64_t now_ms) {
-  std::string value(1, kEntryVersion);
-  value.reserve(kEntryHeader + entry.bytes.size());
-  append_u64(value, entry.first);
-  append_u64(value, entry.term);
-  append_u64(value, total);
-  append_u64(value, static_cast<std::uint64_t>(now_ms));
-  return value += entry.bytes;
-}
-
-Result<EntryHeader> decode_header(std::string_view value) {
-  if (value.size() < kEntryHeader || value[0] != kEntryVersion) {
-    return Error{ErrorType::kInternal, "an entry of an operation log is damaged"};
-  }
-  return EntryHeader{read_u64(value, 1), read_u64(value, 9), read_u64(value, 17),
-                     static_cast<std::int64_t>(read_u64(value, 25))};
-}
-
 std::uint64_t stored_bytes(const LogEntry& entry) {
-  return kEntryHeader + entry.bytes.size();
+  return EntryHeader::kBytes + entry.bytes.size();
 }
 
 /// The iterator must not outlive the slice with its bound.
@@ -69,6 +42,22 @@ std::unique_ptr<rocksdb::Iterator> iterate(const RocksDatabase& database, const 
 }
 
 }  // namespace
+
+std::string EntryHeader::encode() const {
+  std::string bytes(1, kEntryVersion);
+  for (const std::uint64_t value : {first, term, total, static_cast<std::uint64_t>(appended_ms)}) {
+    append_u64(bytes, value);
+  }
+  return bytes;
+}
+
+Result<EntryHeader> EntryHeader::decode(std::string_view value) {
+  if (value.size() < kBytes || value[0] != kEntryVersion) {
+    return Error{ErrorType::kInternal, "an entry of an operation log is damaged"};
+  }
+  return EntryHeader{read_u64(value, 1), read_u64(value, 9), read_u64(value, 17),
+                     static_cast<std::int64_t>(read_u64(value, 25))};
+}
 
 std::string LogState::encode() const {
   std::string bytes(1, kStateVersion);
@@ -121,7 +110,7 @@ Result<RocksOperationLog::End> RocksOperationLog::end_on_disk(const LogState& st
   const bool any = entry->Valid() && entry->key().starts_with(copy_prefix(copy_));
   if (!any) return End{state.base, state.base_total};
   const auto sequence = sequence_of_operation_key(entry->key().ToStringView());
-  ASSIGN_OR_RETURN(const EntryHeader header, decode_header(entry->value().ToStringView()));
+  ASSIGN_OR_RETURN(const EntryHeader header, EntryHeader::decode(entry->value().ToStringView()));
   if (!sequence || *sequence <= state.base.sequence) {
     return Error{ErrorType::kInternal, fmt::format("the log of copy {} holds a damaged key", copy_)};
   }
@@ -174,7 +163,7 @@ Result<bool> RocksOperationLog::contains(const LogPosition& position) const {
                                             operation_key(copy_, position.sequence), &value);
   if (status.IsNotFound()) return false;
   RETURN_IF_ERROR(to_result(status, fmt::format("read entry {} of copy {}", position.sequence, copy_)));
-  ASSIGN_OR_RETURN(const EntryHeader header, decode_header(value));
+  ASSIGN_OR_RETURN(const EntryHeader header, EntryHeader::decode(value));
   return header.term == position.term;
 }
 
@@ -187,14 +176,14 @@ Result<std::vector<LogEntry>> RocksOperationLog::read(SequenceNumber sequence, s
   SequenceNumber next = sequence + 1;
   for (entry->Seek(operation_key(copy_, next)); entry->Valid(); entry->Next()) {
     const auto value = entry->value().ToStringView();
-    ASSIGN_OR_RETURN(const EntryHeader header, decode_header(value));
+    ASSIGN_OR_RETURN(const EntryHeader header, EntryHeader::decode(value));
     const auto last = sequence_of_operation_key(entry->key().ToStringView());
     if (!last || header.first != next || *last < header.first) {
       return Error{ErrorType::kInternal, fmt::format("the log of copy {} has a gap after {}", copy_, next - 1)};
     }
     if (!entries.empty() && bytes + value.size() > max_bytes) break;
     bytes += value.size();
-    entries.push_back({header.first, *last, header.term, std::string(value.substr(kEntryHeader))});
+    entries.push_back({header.first, *last, header.term, std::string(value.substr(EntryHeader::kBytes))});
     if (bytes >= max_bytes) break;
     next = *last + 1;
   }
@@ -226,9 +215,10 @@ Result<void> RocksOperationLog::append(std::span<const LogEntry> entries, std::i
       new_term = true;
     }
     end = {entry.position(), end.total + stored_bytes(entry)};
-    RETURN_IF_ERROR(to_result(batch.Put(database_.family(ColumnFamily::kOperations), operation_key(copy_, entry.last),
-                                        encode_entry(entry, end.total, now_ms)),
-                              "add to a batch"));
+    const std::string header = EntryHeader{entry.first, entry.term, end.total, now_ms}.encode();
+    RETURN_IF_ERROR(to_result(
+        batch.Put(database_.family(ColumnFamily::kOperations), operation_key(copy_, entry.last), header + entry.bytes),
+        "add to a batch"));
   }
   if (new_term) put_state(batch, state);
   if (auto written = database_.commit(batch, false); !written) {
@@ -295,7 +285,7 @@ Result<std::size_t> RocksOperationLog::prune(const PrunePolicy& policy) {
   for (entry->Seek(operation_key(copy_, state.base.sequence + 1)); entry->Valid() && dropped < kDroppedAtOnce;
        entry->Next()) {
     const auto last = sequence_of_operation_key(entry->key().ToStringView());
-    ASSIGN_OR_RETURN(const EntryHeader header, decode_header(entry->value().ToStringView()));
+    ASSIGN_OR_RETURN(const EntryHeader header, EntryHeader::decode(entry->value().ToStringView()));
     if (!last || *last > policy.limit) break;
     const bool goes = *last <= policy.needed_after || end.total - state.base_total > policy.keep_bytes ||
                       header.appended_ms < policy.keep_after_ms;

@@ -4,6 +4,7 @@
 
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "vectorizer/storage/database.hpp"
@@ -22,6 +23,20 @@ struct LogState {
 
   std::string encode() const;
   static Result<LogState> decode(std::string_view bytes);
+};
+
+/// What is stored of an entry in front of its bytes.
+struct EntryHeader {
+  static constexpr std::size_t kBytes = 1 + 4 * sizeof(std::uint64_t);
+
+  SequenceNumber first = 0;
+  std::uint64_t term = 0;
+  std::uint64_t total = 0;  ///< bytes of all entries up to this one, ever: sizes are differences
+  std::int64_t appended_ms = 0;
+
+  std::string encode() const;
+  /// @param value the header and whatever follows it
+  static Result<EntryHeader> decode(std::string_view value);
 };
 
 /// The log of one copy, in the column family `operations` of the node's database.
