@@ -4,7 +4,6 @@
 // A checksum vouches for an index file, so that a fuzzer would get no further than its last eight bytes; here it is
 // always right. What lies behind it must hold nevertheless: it does not help against the bug that wrote the file.
 
-#include <unistd.h>
 #include <xxhash.h>
 
 #include <algorithm>
@@ -13,8 +12,6 @@
 #include <compare>
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -25,20 +22,15 @@
 #include <vector>
 
 #include "encoding.hpp"
+#include "fuzzing.hpp"
 #include "slot_table.hpp"
-#include "vectorizer/cluster/cluster_metadata.hpp"
 #include "vectorizer/index/vector_index.hpp"
 #include "vectorizer/model/point_id.hpp"
 
 namespace {
 
 using namespace vectorizer;  // NOLINT(google-build-using-namespace)
-
-void require(bool holds, const char* what) {
-  if (holds) return;
-  std::fprintf(stderr, "broken: %s\n", what);
-  std::abort();
-}
+using fuzzing::require;
 
 // ---- ids, keys, values ----
 
@@ -121,53 +113,9 @@ void check_slot_table(std::string_view bytes) {
   require(table.live_count() == 0 && table.slots() == count, "a removed slot still counts");
 }
 
-// ---- cluster metadata ----
-
-void check_metadata(std::string_view bytes) {
-  const auto metadata = cluster::decode_metadata(bytes);
-  if (!metadata) return;
-  const std::string encoded = cluster::encode_metadata(*metadata);
-  const auto again = cluster::decode_metadata(encoded);
-  require(bool(again), "what was encoded cannot be decoded");
-  require(cluster::encode_metadata(*again) == encoded, "metadata encodes to other bytes");
-  require(again->epoch == metadata->epoch && again->nodes == metadata->nodes, "other nodes");
-  require(again->placements == metadata->placements, "other placements");
-  require(cluster::metadata_digest(*again) == cluster::metadata_digest(*metadata), "another digest");
-  for (const auto& [name, record] : metadata->collections) {
-    const auto* found = again->find(name);
-    require(found != nullptr && found->config == record.config && found->shards == record.shards, "other collections");
-    for (std::uint64_t id = 0; id < 8; ++id) {
-      require(record.shard_of(PointId(id)) == found->shard_of(PointId(id)), "a point changed its shard");
-    }
-  }
-}
-
 // ---- index file ----
 
 constexpr std::uint32_t kDimension = 3;
-
-/// A directory in memory for as long as the fuzzer runs.
-class Scratch {
- public:
-  Scratch() {
-    std::error_code failed;
-    const bool in_memory = std::filesystem::is_directory("/dev/shm", failed);
-    const auto root = in_memory ? std::filesystem::path("/dev/shm") : std::filesystem::temp_directory_path();
-    directory_ = root / ("disk_fuzz." + std::to_string(getpid()));
-    std::filesystem::create_directories(directory_);
-  }
-  ~Scratch() {
-    std::error_code ignored;
-    std::filesystem::remove_all(directory_, ignored);
-  }
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-
-  std::filesystem::path file(const char* name) const { return directory_ / name; }
-
- private:
-  std::filesystem::path directory_;
-};
 
 std::string contents_of(const std::filesystem::path& file) {
   std::ifstream in(file, std::ios::binary);
@@ -230,11 +178,10 @@ void check_searches(const index::VectorIndex& searched) {
 
 /// @param revived bit i says whether slot i mod 8 gets its vector back.
 void check_index_file(std::string bytes, std::uint8_t revived) {
-  static const Scratch scratch;
-  const auto file = scratch.file("given");
-  const auto saved = scratch.file("saved");
+  static const fuzzing::Scratch scratch("disk_fuzz");
   append(bytes, static_cast<std::uint64_t>(XXH3_64bits(bytes.data(), bytes.size())));
-  std::ofstream(file, std::ios::binary).write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  const auto file = scratch.write("given", bytes);
+  const auto saved = scratch.file("saved");
 
   auto loaded = index::load_vector_index(index_options(), file);
   if (!loaded) {
@@ -298,9 +245,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       break;
     case 4:
       check_slot_table(bytes);
-      break;
-    case 5:
-      check_metadata(bytes);
       break;
     case 6:
       check_raw_index_file(bytes);

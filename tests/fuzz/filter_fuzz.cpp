@@ -2,12 +2,11 @@
 // limits, and the payload index says the same as the reference semantics.
 #include <algorithm>
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
 
+#include "fuzzing.hpp"
 #include "vectorizer/model/filter.hpp"
 #include "vectorizer/model/json_parse.hpp"
 #include "vectorizer/payload/payload_index.hpp"
@@ -15,14 +14,9 @@
 namespace {
 
 using vectorizer::PointId;
+using vectorizer::fuzzing::require;
 using vectorizer::payload::PayloadIndex;
 using vectorizer::payload::Slot;
-
-void require(bool holds, const char* what) {
-  if (holds) return;
-  std::fprintf(stderr, "broken: %s\n", what);
-  std::abort();
-}
 
 void check_index(const vectorizer::Filter& filter, std::string_view payload, const PayloadIndex::Options& options) {
   const auto index = vectorizer::payload::make_payload_index(options);

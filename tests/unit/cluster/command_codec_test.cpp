@@ -1,6 +1,13 @@
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <utility>
+#include <vector>
+
 #include "vectorizer/cluster/metadata_command.hpp"
+#include "vectorizer/cluster/metadata_records.hpp"
 
 namespace vectorizer::cluster {
 namespace {
@@ -51,6 +58,39 @@ TEST(CommandCodec, ANodeKeepsEverythingThatItSaysOfItself) {
   ASSERT_TRUE(decoded) << decoded.error().message;
   EXPECT_EQ(std::get<UpsertNode>(*decoded).node, node);
   EXPECT_EQ(std::get<UpsertNode>(*decoded).replaces, 9U);
+}
+
+/// What the fuzzer starts from must be worth starting from.
+TEST(FuzzerSeeds, DecodeAndApply) {
+  const auto directory = std::filesystem::path(VECTORIZER_SOURCE_DIR) / "tests/fuzz/corpus/cluster_fuzz";
+  const auto lines_of = [&](const char* name) {
+    std::ifstream file(directory / name);
+    EXPECT_NE(file.get(), EOF) << name;  // chooses the decoder
+    std::vector<std::string> lines;
+    for (std::string line; std::getline(file, line);) lines.push_back(line);
+    return lines;
+  };
+  const auto whole = lines_of("metadata");
+  ASSERT_EQ(whole.size(), 1U);
+  const auto metadata = decode_metadata(whole.front());
+  ASSERT_TRUE(metadata) << metadata.error().message;
+
+  std::vector<std::pair<std::string, std::string>> records;
+  for (const auto& line : lines_of("records")) {
+    records.emplace_back(line.substr(0, line.find('\t')), line.substr(line.find('\t') + 1));
+  }
+  const auto same = decode_records(records);
+  ASSERT_TRUE(same) << same.error().message;
+  EXPECT_EQ(encode_metadata(*same), encode_metadata(*metadata));
+
+  ClusterMetadata made;
+  for (const auto& line : lines_of("commands")) {
+    const auto command = decode_command(line);
+    ASSERT_TRUE(command) << command.error().message;
+    const auto next = cluster::apply(made, *command);
+    ASSERT_TRUE(next) << line << ": " << next.error().message;
+    made = *next;
+  }
 }
 
 }  // namespace
