@@ -7,6 +7,7 @@
 #include <string>
 #include <thread>
 
+#include "completion_command.hpp"
 #include "daemon.hpp"
 #include "descriptors.hpp"
 #include "options.hpp"
@@ -90,14 +91,10 @@ int run(int count, char** arguments) {
     case Mode::kUsage:
       std::fputs(command.text.c_str(), stderr);
       return kExitUsage;
-    case Mode::kImport:
-      return client::run_import(command.rest_count, command.rest);
-    case Mode::kExport:
-      return client::run_export(command.rest_count, command.rest);
-    case Mode::kHealth:
-      return client::run_health(command.rest_count, command.rest);
-    case Mode::kRestore:
-      return client::run_restore(command.rest_count, command.rest);
+    case Mode::kClient:
+      return client::run_command(command.rest_count, command.rest);
+    case Mode::kCompletion:
+      return run_completion(command.rest_count, command.rest);
     case Mode::kServe:
     case Mode::kCheckConfig:
       break;

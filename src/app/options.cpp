@@ -3,27 +3,21 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <string_view>
 #include <utility>
 
+#include "vectorizer/client/commands.hpp"
+
 namespace vectorizer::app {
 namespace {
 
-struct Command {
-  const char* name;
-  Mode mode;
-  const char* help;
-};
+constexpr client::CommandName kCompletion{"completion", "Print a script that completes commands in bash, zsh or fish"};
 
-/// Clients of a running server; each parses its own arguments.
-constexpr std::array<Command, 4> kCommands{{
-    {"import", Mode::kImport, "Send a file of vectors to a server"},
-    {"export", Mode::kExport, "Write a collection of a server to a file"},
-    {"restore", Mode::kRestore, "Send the collections in snapshots to a server"},
-    {"health", Mode::kHealth, "Ask a server whether it is well"},
-}};
+constexpr const char* kProgram = "vectorizer";
+constexpr const char* kAbout = "Vector database server.\nWithout a command, serves until SIGTERM.";
 
 /// A flag of the server that stands for a key of the configuration; the configuration checks the value.
 struct SettingFlag {
@@ -60,8 +54,11 @@ void define_options(CLI::App& app, Parsed& parsed) {
   }
   app.add_flag("--check-config", parsed.check, "Print the effective configuration, or what is wrong with it");
   app.add_flag("--version", parsed.version, "Print the version");
-  for (const auto& command : kCommands) app.add_subcommand(command.name, command.help)->prefix_command();
-  app.footer("Exit status: 0 ok, 1 failed, 64 bad usage, 78 bad configuration.");
+  for (const auto& command : client::kCommands) app.add_subcommand(command.name, command.help)->prefix_command();
+  app.add_subcommand(kCompletion.name, kCompletion.help)->prefix_command();
+  app.footer(
+      "Exit status of the server: 0 ok, 1 failed, 64 bad usage, 78 bad configuration.\n"
+      "'vectorizer COMMAND --help' explains a command.");
 }
 
 CommandLine usage(std::string text) {
@@ -94,15 +91,16 @@ CommandLine server_command(const CLI::App& app, const Parsed& parsed) {
 
 CommandLine parse_command_line(int count, char** arguments) {
   CommandLine line;
-  for (const auto& command : kCommands) {
-    if (count > 1 && std::string_view(arguments[1]) == command.name) {
-      line.mode = command.mode;
-      line.rest_count = count - 1;
-      line.rest = arguments + 1;
-      return line;
-    }
+  const std::string_view first = count > 1 ? arguments[1] : "";
+  const bool is_client = std::any_of(client::kCommands.begin(), client::kCommands.end(),
+                                     [first](const auto& command) { return first == command.name; });
+  if (is_client || first == kCompletion.name) {
+    line.mode = is_client ? Mode::kClient : Mode::kCompletion;
+    line.rest_count = count - 1;
+    line.rest = arguments + 1;
+    return line;
   }
-  CLI::App app("Vector database server.\nWithout a command, serves until SIGTERM.", "vectorizer");
+  CLI::App app(kAbout, kProgram);
   Parsed parsed;
   define_options(app, parsed);
   try {
@@ -115,6 +113,16 @@ CommandLine parse_command_line(int count, char** arguments) {
     return usage(fmt::format("vectorizer: {}\nTry 'vectorizer --help'.\n", error.what()));
   }
   return server_command(app, parsed);
+}
+
+std::shared_ptr<CLI::App> command_model() {
+  struct Model {
+    Parsed parsed;
+    CLI::App app{kAbout, kProgram};
+  };
+  auto model = std::make_shared<Model>();
+  define_options(model->app, model->parsed);
+  return {model, &model->app};
 }
 
 std::string problems_text(const config::Outcome& outcome) {

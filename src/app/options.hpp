@@ -1,9 +1,14 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 
 #include "vectorizer/config/load.hpp"
+
+namespace CLI {
+class App;
+}
 
 namespace vectorizer::app {
 
@@ -19,12 +24,10 @@ enum class Mode : std::uint8_t {
   kServe,
   kCheckConfig,
   kVersion,
-  kHelp,   ///< print `text` to stdout, exit 0
-  kUsage,  ///< print `text` to stderr, exit 64
-  kImport,
-  kExport,
-  kHealth,
-  kRestore,
+  kHelp,        ///< print `text` to stdout, exit 0
+  kUsage,       ///< print `text` to stderr, exit 64
+  kClient,      ///< one of client::kCommands
+  kCompletion,  ///< print a script for a shell
 };
 
 /// What the command line asks for.
@@ -32,13 +35,16 @@ struct CommandLine {
   Mode mode = Mode::kServe;
   std::string text;         ///< of kHelp and kUsage
   config::Sources sources;  ///< of kServe and kCheckConfig: file and flags; the environment is not read yet
-  /// Of kImport, kExport, kHealth and kRestore: the arguments from the name of the command on, for the command to parse.
+  /// Of kClient and kCompletion: the arguments from the name of the command on, for the command to parse.
   int rest_count = 0;
   char** rest = nullptr;
 };
 
 /// `arguments` as main gets them; they outlive the result.
 CommandLine parse_command_line(int count, char** arguments);
+
+/// All options and commands of the program; the commands without their own options.
+std::shared_ptr<CLI::App> command_model();
 
 /// One line per problem, and how many there are.
 std::string problems_text(const config::Outcome& outcome);

@@ -7,6 +7,8 @@
 #include <cstdio>
 #include <iostream>
 
+#include "text_width.hpp"
+
 namespace vectorizer::client {
 
 CLI::Validator server_url() {
@@ -17,17 +19,30 @@ CLI::Validator server_url() {
           "URL"};
 }
 
-CLI::Validator collection_name() {
-  return {[](const std::string& name) -> std::string {
+namespace {
+
+/// Names of collections and of nodes have the same alphabet.
+CLI::Validator name(const char* what) {
+  return {[what](const std::string& text) -> std::string {
             const auto allowed = [](char c) {
               return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
                      c == '.' || c == '-';
             };
-            const bool good = !name.empty() && name.size() <= 255 && name.front() != '.' &&
-                              std::all_of(name.begin(), name.end(), allowed);
-            return good ? "" : "a collection's name is 1..255 of [A-Za-z0-9_.-], not starting with '.'";
+            const bool good = !text.empty() && text.size() <= 255 && text.front() != '.' &&
+                              std::all_of(text.begin(), text.end(), allowed);
+            return good ? "" : fmt::format("{} is 1..255 of [A-Za-z0-9_.-], not starting with '.'", what);
           },
           "NAME"};
+}
+
+}  // namespace
+
+CLI::Validator collection_name() {
+  return name("a collection's name");
+}
+
+CLI::Validator node_id() {
+  return name("a node's id");
 }
 
 void ServerOptions::add_to(CLI::App& app) {
@@ -49,18 +64,18 @@ std::optional<int> parse_command_line(CLI::App& app, int argc, char** argv) {
   } catch (const CLI::CallForHelp& help) {
     return app.exit(help);
   } catch (const CLI::ParseError& error) {
-    fmt::print(stderr, "{}: {}\nTry '{} --help'.\n", argv[0], error.what(), argv[0]);
-    return kExitUsage;
+    return report_usage(argv[0], error.what());
   }
 }
 
+int report_usage(const std::string& command, const std::string& problem) {
+  fmt::print(stderr, "{0}: {1}\nTry '{0} --help'.\n", command, problem);
+  return kExitUsage;
+}
+
 std::string printable_line(std::string_view text) {
-  constexpr std::size_t kMaxBytes = 500;
-  std::string line(text.substr(0, kMaxBytes));
-  for (auto& c : line) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
-  }
-  return line;
+  constexpr std::size_t kMaxBytes = 1000;
+  return printable(text.substr(0, kMaxBytes));
 }
 
 int report_failure(const std::string& command, const std::string& message) {

@@ -19,6 +19,11 @@ inline constexpr int kExitUsage = 64;        // EX_USAGE
 inline constexpr int kExitUnreachable = 69;  // EX_UNAVAILABLE: no answer
 inline constexpr int kExitTryLater = 75;     // EX_TEMPFAIL: overloaded, no leader, timed out
 
+/// For the end of a help text.
+inline constexpr const char* kExitStatusText =
+    "Exit status: 0 done, 3 answered but not all is well, 4 refused, 5 not found, 64 wrong usage,\n"
+    "69 no answer, 75 try again later, 1 anything else.";
+
 /// The options that every command has.
 struct ServerOptions {
   std::string url = "http://127.0.0.1:15002";  ///< or $VECTORIZER_URL
@@ -31,13 +36,18 @@ struct ServerOptions {
 
 /// Accepts what names a collection.
 CLI::Validator collection_name();
+/// Accepts what names a node.
+CLI::Validator node_id();
 /// Accepts what parse_url does, with its message.
 CLI::Validator server_url();
 
 /// Parses; an exit status if the command ends here: 0 after --help, 64 for wrong usage, which is explained on stderr.
 std::optional<int> parse_command_line(CLI::App& app, int argc, char** argv);
 
-/// What somebody else wrote, for a terminal: one line, at most 500 bytes, control characters as spaces.
+/// Prints what is wrong with the arguments, and how to get help; kExitUsage.
+int report_usage(const std::string& command, const std::string& problem);
+
+/// What somebody else wrote, for a terminal: one line, the first 1000 bytes, without control characters.
 std::string printable_line(std::string_view text);
 
 /// Prints "<command>: <message>" to stderr; kExitFailed.

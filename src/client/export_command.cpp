@@ -138,11 +138,7 @@ Result<std::uint64_t> export_collection(const ExportOptions& options, bool& ids_
   return rows;
 }
 
-}  // namespace
-
-int run_export(int argc, char** argv) {
-  ExportOptions options;
-  CLI::App app("Writes all vectors of a collection, in the order of their ids.", argv[0]);
+void add_options(CLI::App& app, ExportOptions& options) {
   app.add_option("-c,--collection", options.collection, "What to read")->required()->check(collection_name());
   app.add_option("-o,--output", options.output, "A file, or - for stdout")->capture_default_str();
   app.add_option("--format", options.format, "jsonl keeps ids and payloads; fvecs only the vectors")
@@ -150,6 +146,20 @@ int run_export(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--batch", options.batch, "Vectors per request")->check(CLI::Range(1, 10000))->capture_default_str();
   options.server.add_to(app);
+}
+
+}  // namespace
+
+std::shared_ptr<void> describe_export(CLI::App& app) {
+  auto options = std::make_shared<ExportOptions>();
+  add_options(app, *options);
+  return options;
+}
+
+int run_export(int argc, char** argv) {
+  ExportOptions options;
+  CLI::App app("Writes all vectors of a collection, in the order of their ids.", argv[0]);
+  add_options(app, options);
   if (const auto status = parse_command_line(app, argc, argv)) return *status;
   bool ids_are_rows = true;
   const auto rows = export_collection(options, ids_are_rows);

@@ -130,6 +130,12 @@ Result<int> import_file(const ImportOptions& options, const std::string& command
 
 }  // namespace
 
+std::shared_ptr<void> describe_import(CLI::App& app) {
+  auto options = std::make_shared<ImportOptions>();
+  add_options(app, *options);
+  return options;
+}
+
 int run_import(int argc, char** argv) {
   ImportOptions options;
   CLI::App app("Sends a file of vectors to a collection.", argv[0]);

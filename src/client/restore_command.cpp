@@ -220,6 +220,12 @@ Result<void> restore(RestoreOptions& options) {
 
 }  // namespace
 
+std::shared_ptr<void> describe_restore(CLI::App& app) {
+  auto options = std::make_shared<RestoreOptions>();
+  add_options(app, *options);
+  return options;
+}
+
 int run_restore(int argc, char** argv) {
   RestoreOptions options;
   CLI::App app("Sends the collections in snapshots to a server, or to a cluster of any size.", argv[0]);

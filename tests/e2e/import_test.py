@@ -117,7 +117,7 @@ class ImportTest(harness.ServerTest):
         self.assertEqual(self.run_command("health").stdout, f"http://127.0.0.1:{self.server.port}: ready\n")
         self.assertEqual(json.loads(self.run_command("health", "--json").stdout), {"status": "ready"})
         self.server.kill()
-        self.assertRegex(self.run_command("health", status=69).stderr, r"^health: cannot connect to http://127.0.0.1:\d+: .*\n$")
+        self.assertRegex(self.run_command("health", status=69).stderr, r"^vectorizer health: cannot connect to http://127.0.0.1:\d+: .*\n$")
 
 
 if __name__ == "__main__":

@@ -77,7 +77,7 @@ TEST(CommandLine, VersionAndHelp) {
   EXPECT_EQ(Arguments({"--version"}).parse().mode, Mode::kVersion);
   const auto help = Arguments({"--help"}).parse();
   EXPECT_EQ(help.mode, Mode::kHelp);
-  for (const char* part : {"--config", "--data-dir", "--check-config", "import", "export", "health", "78"}) {
+  for (const char* part : {"--config", "--data-dir", "--check-config", "import", "export", "health", "cluster", "completion", "78"}) {
     EXPECT_THAT(help.text, HasSubstr(part));
   }
 }
@@ -96,12 +96,13 @@ TEST(CommandLine, BadUsageSaysWhat) {
 TEST(CommandLine, CommandsKeepTheirArguments) {
   Arguments arguments({"import", "x.npy", "--collection", "c", "--help", "--", "--port"});
   const auto line = arguments.parse();
-  EXPECT_EQ(line.mode, Mode::kImport);
+  EXPECT_EQ(line.mode, Mode::kClient);
   ASSERT_EQ(line.rest_count, 7);
   EXPECT_STREQ(line.rest[0], "import");
   EXPECT_STREQ(line.rest[6], "--port");
-  EXPECT_EQ(Arguments({"export"}).parse().mode, Mode::kExport);
-  EXPECT_EQ(Arguments({"health", "--url", "u"}).parse().mode, Mode::kHealth);
+  EXPECT_EQ(Arguments({"export"}).parse().mode, Mode::kClient);
+  EXPECT_EQ(Arguments({"health", "--url", "u"}).parse().mode, Mode::kClient);
+  EXPECT_EQ(Arguments({"completion", "bash"}).parse().mode, Mode::kCompletion);
 }
 
 }  // namespace
