@@ -7,6 +7,7 @@ import os
 import pty
 import re
 import select
+import shutil
 import struct
 import subprocess
 import termios
@@ -255,6 +256,29 @@ class CompletionTest(CommandTest):
         self.assertEqual(self.complete("vectorizer", "search", "--vector-f"), ["--vector-file"])
         self.assertEqual(self.complete("vectorizer", "export", "--format", "f"), ["fvecs"])
         self.assertEqual(self.complete("vectorizer", "--da"), ["--data-dir"])
+
+    def test_fish(self):
+        if shutil.which("fish") is None:
+            self.skipTest("fish is not installed")
+        script = self.shown("completion", "fish")
+        for line, words in (("vectorizer cl", ["cluster"]), ("vectorizer cluster re", ["rebalance", "remove"]),
+                            ("vectorizer cluster remove n --f", ["--force"]), ("vectorizer search --vector-f", ["--vector-file"]),
+                            ("vectorizer collections create x --metric ", ["cosine", "dot", "euclidean"])):
+            done = subprocess.run(["fish", "--no-config", "-c", f"{script}\ncomplete -C '{line}'"], capture_output=True, text=True,
+                                  timeout=30, check=True)
+            self.assertEqual([shown.split("\t")[0] for shown in done.stdout.splitlines()], words, done.stderr)
+
+    def test_zsh(self):
+        if shutil.which("zsh") is None:
+            self.skipTest("zsh is not installed")
+        # compadd and _describe work inside of the line editor only; what they would get is what counts.
+        around = ("compdef() { : }; compadd() { shift; print -l -- $@ }; _files() { print files }; "
+                  "_describe() { print -l -- ${found%%:*} }\n" + self.shown("completion", "zsh"))
+        for line, words in ((["cluster", "remove", "n", "--f"], "--force"), (["collections", "create", "x", "--metric", ""], "euclidean"),
+                            (["search", "--vector-file", ""], "files"), (["snapshot", ""], "verify")):
+            ask = f"\nwords=(vectorizer {' '.join(repr(word) for word in line)}); CURRENT=$#words; _vectorizer"
+            done = subprocess.run(["zsh", "-f", "-c", around + ask], capture_output=True, text=True, timeout=30, check=True)
+            self.assertIn(words, done.stdout.split(), done.stderr)
 
     def test_every_subcommand_and_long_option_of_the_help_is_in_every_script(self):
         scripts = {shell: self.shown("completion", shell) for shell in ("bash", "zsh", "fish")}
