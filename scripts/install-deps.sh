@@ -2,7 +2,7 @@
 # Installs what the build and the tests need, from Debian's packages only (Debian 12 and 13; root or sudo).
 #
 #   scripts/install-deps.sh            build and test dependencies
-#   scripts/install-deps.sh --extra    also what scripts/verify-full and bench/ use (clang, promtool, valgrind)
+#   scripts/install-deps.sh --extra    also what scripts/verify-full and bench/ use (clang, promtool, valgrind, gcovr)
 #
 # Does nothing, quickly and without the network, when everything is there. Two packages of Debian 12 are too old:
 # hnswlib 0.6.2 (no stable serialisation of what we read), and libraft 0.15 (commits entries that Raft must not
@@ -18,7 +18,7 @@ packages=(
   libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc libssl-dev libsystemd-dev
   libgtest-dev libgmock-dev libbenchmark-dev python3
 )
-extra=(clang libclang-rt-dev prometheus valgrind clang-format clang-tidy)
+extra=(clang libclang-rt-dev prometheus valgrind clang-format clang-tidy gcovr)
 hnswlib_version=0.8.0
 libraft_version=0.22.1
 libraft_source=0.22.1-1
