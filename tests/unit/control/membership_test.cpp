@@ -87,7 +87,6 @@ struct Process {
   bool secured = false;
   std::function<Result<std::vector<std::string>>(const std::string&)> resolve;  // DNS, where it is used
   seconds resolve_interval{1};
-  seconds resolve_interval{1};
   std::string what_was_fatal() {
     const std::lock_guard lock(fatal_mutex);
     return fatal;
