@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include <atomic>
 #include <map>
 #include <mutex>
 #include <utility>
@@ -182,7 +183,7 @@ class WriteOfTheFirstProtocol : public WriteCoordinatorTest {
 
 TEST_F(WriteOfTheFirstProtocol, WhatMayHaveBeenDoneIsNotDoneAgain) {
   const auto shard = shards().front();
-  int asked = 0;
+  std::atomic<int> asked = 0;
   for (auto& [id, node] : peers.nodes) {
     node.on_shard_write = [&](const peer::ShardWrite& write) {
       EXPECT_FALSE(write.stamp);
