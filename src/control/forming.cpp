@@ -166,7 +166,9 @@ FormingStep next_forming_step(const Hello& self, const std::vector<Greeting>& gr
     if (node->state == IdentityState::kRemoved) {
       return wait_for(fmt::format("'{}' was removed from a cluster; empty its data directory", node->node.value()));
     }
-    return wait_for(fmt::format("'{}' is on its way into another cluster", node->node.value()));
+    return wait_for(
+        fmt::format("'{}' is on its way into another cluster, {}; if that is gone, empty its data directory",
+                    node->node.value(), node->cluster_id));
   }
   if (founder->uuid != self.uuid) {
     return wait_for(fmt::format("forming: '{}' forms the cluster", founder->node.value()));

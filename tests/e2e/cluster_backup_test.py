@@ -256,10 +256,14 @@ class ClusterBackupTest(cluster_harness.ClusterTest):
         # Without its operator it refuses, whatever the newcomers say.
         cluster.until("it has no leader", lambda: cluster.ask("/health/ready", left).status == 503)
         self.assertEqual(left.client().delete("/collections/thin").status, 503)
-        left.kill()
+        for node in cluster.nodes:
+            node.kill()
         with open(os.path.join(left.data_dir, "RESTORE"), "w", encoding="utf-8"):
             pass
-        left.start(wait=False)
+        for node in lost:  # they may have begun to join what is gone
+            node.wipe()
+        for node in cluster.nodes:
+            node.start(wait=False)
         cluster.wait_ready()
         cluster.until("what it had is there in three copies", lambda: all(
             len(shard["in_sync"]) == 3 for shard in cluster.shards() if shard["collection"] == "docs"))

@@ -39,6 +39,15 @@ TEST(FormingStep, TheFirstOfTheListFormsWhenAllAreVirgin) {
   EXPECT_THAT(second.reason, HasSubstr("'node-1' forms"));
 }
 
+TEST(FormingStep, ANodeThatJoinsAnotherClusterIsNamedWithWhatToDo) {
+  auto other = node(2, IdentityState::kJoining);
+  other.cluster_id = "c0";
+  const auto step = next_forming_step(node(1), answers({node(1), other, node(3)}), 3);
+  EXPECT_EQ(step.kind, Kind::kWait);
+  EXPECT_THAT(step.reason, HasSubstr("'node-2' is on its way into another cluster, c0"));
+  EXPECT_THAT(step.reason, HasSubstr("empty its data directory"));
+}
+
 TEST(FormingStep, NobodyFormsWhileOneIsSilent) {
   auto some = answers({node(1), node(2), node(3)});
   some[2].answer.reset();
