@@ -33,6 +33,12 @@ using Clock = std::chrono::steady_clock;
 constexpr std::string_view kFormat = "1";
 constexpr std::chrono::milliseconds kGaugeInterval{5000};
 
+Error damaged_whole(const std::string& directory, const rocksdb::Status& status) {
+  return Error{ErrorType::kConflict, fmt::format("the data in {} is damaged and cannot be opened ({}): restore it from "
+                                                 "a backup, or empty the data directory",
+                                                 directory, status.ToString())};
+}
+
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
@@ -44,7 +50,7 @@ RocksDatabase::RocksDatabase(const DatabaseOptions& options, MetricsRegistry& me
     : options_(options),
       lock_(std::move(lock)),
       disk_(std::move(probe), options.min_free_bytes),
-      rocks_options_(options),
+      rocks_options_(options, damage_),
       sync_seconds_(metrics.histogram("vectorizer_wal_sync_seconds",
                                       "Time to write and sync one batch of the write-ahead log.", latency_buckets())),
       file_bytes_(metrics.gauge("vectorizer_storage_file_bytes", "Size of the live data files of the store.")),
@@ -81,6 +87,7 @@ Result<std::unique_ptr<RocksDatabase>> RocksDatabase::open(const DatabaseOptions
   }
   std::unique_ptr<RocksDatabase> database(new RocksDatabase(options, metrics, std::move(probe), std::move(lock)));
   RETURN_IF_ERROR(database->open_rocks());
+  RETURN_IF_ERROR(database->check_local());
   RETURN_IF_ERROR(database->check_format());
   if (options.read_only) return database;
   database->refresh_gauges();
@@ -104,11 +111,21 @@ Result<void> RocksDatabase::open_rocks() {
       options_.read_only
           ? rocksdb::DB::OpenForReadOnly(rocks_options_.database, directory, families, &handles_, &opened)
           : rocksdb::DB::Open(rocks_options_.database, directory, families, &handles_, &opened);
+  if (is_damage(status)) return damaged_whole(directory, status);
   RETURN_IF_ERROR(to_result(status, fmt::format("open the data in {}", directory)));
   rocks_.reset(opened);
   if (options_.read_only) return {};
   spdlog::info("storage: opened {} in {:.0f} ms", options_.directory.string(), seconds_since(start) * 1000);
   return {};
+}
+
+/// The records of the node itself: without them nobody knows which copies are here.
+Result<void> RocksDatabase::check_local() const {
+  const std::unique_ptr<rocksdb::Iterator> entry(rocks_->NewIterator({}, family(ColumnFamily::kLocal)));
+  entry->SeekToFirst();
+  while (entry->Valid()) entry->Next();
+  if (is_damage(entry->status())) return damaged_whole(options_.directory.string(), entry->status());
+  return to_result(entry->status(), "read local records");
 }
 
 Result<void> RocksDatabase::check_format() {
@@ -119,6 +136,7 @@ Result<void> RocksDatabase::check_format() {
     RETURN_IF_ERROR(to_result(batch.Put(family(ColumnFamily::kLocal), format_key(), std::string(kFormat)), "write"));
     return commit(batch, true);
   }
+  if (is_damage(status)) return damaged_whole(options_.directory.string(), status);
   RETURN_IF_ERROR(to_result(status, fmt::format("read the format of {}", options_.directory.string())));
   if (format == kFormat) return {};
   return Error{ErrorType::kInternal, fmt::format("the data in {} has format {}; this version reads format {}",
@@ -166,9 +184,27 @@ Result<void> RocksDatabase::read_checkpoint(CopyNumber copy, const std::function
                                             const std::function<Result<void>(StoredPoint&&)>& visit,
                                             const std::function<Result<void>(StoredWrite&&)>& visit_result) const {
   rocksdb::ManagedSnapshot moment(rocks_.get());
-  RETURN_IF_ERROR(RocksShardStore::scan_at(*this, copy, *moment.snapshot(), begin, visit));
+  const auto visit_all = [&](StoredPoint&& point) -> Result<bool> {
+    RETURN_IF_ERROR(visit(std::move(point)));
+    return true;
+  };
+  RETURN_IF_ERROR(RocksShardStore::scan_at(*this, copy, *moment.snapshot(), std::nullopt, begin, visit_all));
   if (!visit_result) return {};
   return RocksShardStore::scan_results(*this, copy, moment.snapshot(), visit_result);
+}
+
+Result<void> RocksDatabase::read_range(CopyNumber copy, const std::optional<PointId>& after,
+                                       const std::function<Result<void>(SequenceNumber)>& begin,
+                                       const std::function<Result<bool>(StoredPoint&&)>& visit) const {
+  rocksdb::ManagedSnapshot moment(rocks_.get());
+  return RocksShardStore::scan_at(*this, copy, *moment.snapshot(), after, begin, visit);
+}
+
+Result<void> RocksDatabase::read_of(CopyNumber copy, const rocksdb::Status& status, std::string_view doing) const {
+  if (status.ok()) return {};
+  auto error = to_error(status, doing);
+  if (is_damage(status)) damage_->tell(copy, error.message);
+  return error;
 }
 
 Result<void> RocksDatabase::flush() {
@@ -286,6 +322,19 @@ void RocksDatabase::refresh_gauges() {
 Result<std::unique_ptr<Database>> open_database(const DatabaseOptions& options, MetricsRegistry& metrics) {
   ASSIGN_OR_RETURN(auto database, RocksDatabase::open(options, metrics, probe_of(options.directory)));
   return std::unique_ptr<Database>(std::move(database));
+}
+
+Result<std::filesystem::path> set_aside(const std::filesystem::path& directory) {
+  auto place = directory;
+  place += ".damaged";
+  std::error_code problem;
+  std::filesystem::remove_all(place, problem);
+  if (!problem) std::filesystem::rename(directory, place, problem);
+  if (problem) {
+    return Error{ErrorType::kInternal,
+                 fmt::format("cannot move {} to {}: {}", directory.string(), place.string(), problem.message())};
+  }
+  return place;
 }
 
 }  // namespace vectorizer::storage

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "damage_reports.hpp"
 #include "disk_space.hpp"
 #include "lock_file.hpp"
 #include "rocks_options.hpp"
@@ -34,6 +35,10 @@ class RocksDatabase final : public Database {
   Result<void> read_checkpoint(CopyNumber copy, const std::function<Result<void>(SequenceNumber)>& begin,
                                const std::function<Result<void>(StoredPoint&&)>& visit,
                                const std::function<Result<void>(StoredWrite&&)>& visit_result = {}) const override;
+  Result<void> read_range(CopyNumber copy, const std::optional<PointId>& after,
+                          const std::function<Result<void>(SequenceNumber)>& begin,
+                          const std::function<Result<bool>(StoredPoint&&)>& visit) const override;
+  void watch_damage(DamageWatcher watcher) override { damage_->watch(std::move(watcher)); }
   Result<void> drop_store(CopyNumber copy) override;
   Result<void> put_local(const std::string& key, const std::string& value) override;
   Result<void> delete_local(const std::string& key) override;
@@ -50,6 +55,15 @@ class RocksDatabase final : public Database {
   /// For the stores.
   rocksdb::DB& rocks() const { return *rocks_; }
   rocksdb::ColumnFamilyHandle* family(ColumnFamily which) const { return handles_[static_cast<std::size_t>(which)]; }
+  /// What became of a read of a copy; tells of damage.
+  Result<void> read_of(CopyNumber copy, const rocksdb::Status& status, std::string_view doing) const;
+  /// What was made of the bytes of a copy: whoever cannot make anything of them has found damage.
+  template <typename Value>
+  Result<Value> made_of(CopyNumber copy, Result<Value> value) const {
+    if (!value) damage_->tell(copy, value.error().message);
+    return value;
+  }
+
   /// Writes a batch, synced if the options or `must_sync` say so, and measures it. RocksDB stops writing after an I/O
   /// error; the next write here tries to wake it, so that writes resume when the cause is gone.
   Result<void> commit(rocksdb::WriteBatch& batch, bool must_sync);
@@ -60,6 +74,7 @@ class RocksDatabase final : public Database {
   RocksDatabase(const DatabaseOptions& options, MetricsRegistry& metrics, DiskSpace::Probe probe,
                 std::optional<LockFile> lock);
   Result<void> open_rocks();
+  Result<void> check_local() const;
   Result<void> check_format();
   Result<void> write_batch(rocksdb::WriteBatch& batch, bool sync);
   void upkeep();
@@ -69,6 +84,7 @@ class RocksDatabase final : public Database {
   const DatabaseOptions options_;
   const std::optional<LockFile> lock_;  // none when it only reads
   const DiskSpace disk_;
+  const std::shared_ptr<DamageReports> damage_ = std::make_shared<DamageReports>();
   const RocksOptions rocks_options_;
   std::unique_ptr<rocksdb::DB> rocks_;
   std::vector<rocksdb::ColumnFamilyHandle*> handles_;  // owned; released before rocks_

@@ -92,8 +92,8 @@ Result<void> RocksOperationLog::load() {
   const auto status = database_.rocks().Get({}, database_.family(ColumnFamily::kLocal), log_state_key(copy_), &bytes);
   LogState state;
   if (!status.IsNotFound()) {
-    RETURN_IF_ERROR(to_result(status, fmt::format("read the log of copy {}", copy_)));
-    ASSIGN_OR_RETURN(state, LogState::decode(bytes));
+    RETURN_IF_ERROR(database_.read_of(copy_, status, fmt::format("read the log of copy {}", copy_)));
+    ASSIGN_OR_RETURN(state, database_.made_of(copy_, LogState::decode(bytes)));
   }
   ASSIGN_OR_RETURN(const End end, end_on_disk(state));
   cut_terms(state.terms, end.position.sequence);  // a truncation may have been cut short
@@ -106,13 +106,15 @@ Result<RocksOperationLog::End> RocksOperationLog::end_on_disk(const LogState& st
   const rocksdb::Slice upper(bound);
   const auto entry = iterate(database_, upper);
   entry->SeekForPrev(bound);
-  RETURN_IF_ERROR(to_result(entry->status(), fmt::format("read the log of copy {}", copy_)));
+  RETURN_IF_ERROR(database_.read_of(copy_, entry->status(), fmt::format("read the log of copy {}", copy_)));
   const bool any = entry->Valid() && entry->key().starts_with(copy_prefix(copy_));
   if (!any) return End{state.base, state.base_total};
   const auto sequence = sequence_of_operation_key(entry->key().ToStringView());
-  ASSIGN_OR_RETURN(const EntryHeader header, EntryHeader::decode(entry->value().ToStringView()));
+  ASSIGN_OR_RETURN(const EntryHeader header,
+                   database_.made_of(copy_, EntryHeader::decode(entry->value().ToStringView())));
   if (!sequence || *sequence <= state.base.sequence) {
-    return Error{ErrorType::kInternal, fmt::format("the log of copy {} holds a damaged key", copy_)};
+    return database_.made_of(
+        copy_, Result<End>(Error{ErrorType::kInternal, fmt::format("the log of copy {} holds a damaged key", copy_)}));
   }
   return End{{*sequence, header.term}, header.total};
 }
@@ -162,8 +164,8 @@ Result<bool> RocksOperationLog::contains(const LogPosition& position) const {
   const auto status = database_.rocks().Get({}, database_.family(ColumnFamily::kOperations),
                                             operation_key(copy_, position.sequence), &value);
   if (status.IsNotFound()) return false;
-  RETURN_IF_ERROR(to_result(status, fmt::format("read entry {} of copy {}", position.sequence, copy_)));
-  ASSIGN_OR_RETURN(const EntryHeader header, EntryHeader::decode(value));
+  RETURN_IF_ERROR(database_.read_of(copy_, status, fmt::format("read entry {} of copy {}", position.sequence, copy_)));
+  ASSIGN_OR_RETURN(const EntryHeader header, database_.made_of(copy_, EntryHeader::decode(value)));
   return header.term == position.term;
 }
 
@@ -176,7 +178,7 @@ Result<std::vector<LogEntry>> RocksOperationLog::read(SequenceNumber sequence, s
   SequenceNumber next = sequence + 1;
   for (entry->Seek(operation_key(copy_, next)); entry->Valid(); entry->Next()) {
     const auto value = entry->value().ToStringView();
-    ASSIGN_OR_RETURN(const EntryHeader header, EntryHeader::decode(value));
+    ASSIGN_OR_RETURN(const EntryHeader header, database_.made_of(copy_, EntryHeader::decode(value)));
     const auto last = sequence_of_operation_key(entry->key().ToStringView());
     if (!last || header.first != next || *last < header.first) {
       return Error{ErrorType::kInternal, fmt::format("the log of copy {} has a gap after {}", copy_, next - 1)};
@@ -187,7 +189,7 @@ Result<std::vector<LogEntry>> RocksOperationLog::read(SequenceNumber sequence, s
     if (bytes >= max_bytes) break;
     next = *last + 1;
   }
-  RETURN_IF_ERROR(to_result(entry->status(), fmt::format("read the log of copy {}", copy_)));
+  RETURN_IF_ERROR(database_.read_of(copy_, entry->status(), fmt::format("read the log of copy {}", copy_)));
   return entries;
 }
 
@@ -252,7 +254,7 @@ Result<void> RocksOperationLog::truncate_after(SequenceNumber sequence) {
       }
       RETURN_IF_ERROR(to_result(batch.Delete(database_.family(ColumnFamily::kOperations), entry->key()), "drop"));
     }
-    RETURN_IF_ERROR(to_result(entry->status(), fmt::format("read the log of copy {}", copy_)));
+    RETURN_IF_ERROR(database_.read_of(copy_, entry->status(), fmt::format("read the log of copy {}", copy_)));
     if (!more) put_state(batch, state);
     RETURN_IF_ERROR(database_.commit(batch, false));
   }
@@ -285,7 +287,8 @@ Result<std::size_t> RocksOperationLog::prune(const PrunePolicy& policy) {
   for (entry->Seek(operation_key(copy_, state.base.sequence + 1)); entry->Valid() && dropped < kDroppedAtOnce;
        entry->Next()) {
     const auto last = sequence_of_operation_key(entry->key().ToStringView());
-    ASSIGN_OR_RETURN(const EntryHeader header, EntryHeader::decode(entry->value().ToStringView()));
+    ASSIGN_OR_RETURN(const EntryHeader header,
+                     database_.made_of(copy_, EntryHeader::decode(entry->value().ToStringView())));
     if (!last || *last > policy.limit) break;
     const bool goes = *last <= policy.needed_after || end.total - state.base_total > policy.keep_bytes ||
                       header.appended_ms < policy.keep_after_ms;
@@ -295,7 +298,7 @@ Result<std::size_t> RocksOperationLog::prune(const PrunePolicy& policy) {
     state.base_total = header.total;
     ++dropped;
   }
-  RETURN_IF_ERROR(to_result(entry->status(), fmt::format("read the log of copy {}", copy_)));
+  RETURN_IF_ERROR(database_.read_of(copy_, entry->status(), fmt::format("read the log of copy {}", copy_)));
   if (dropped == 0) return dropped;
   rebase_terms(state.terms, state.base);
   put_state(batch, state);

@@ -7,20 +7,58 @@
 #include <rocksdb/table.h>
 #include <spdlog/spdlog.h>
 
+#include <chrono>
 #include <cstdarg>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "rocks_status.hpp"
 
 namespace vectorizer::storage {
 namespace {
 
 constexpr std::uint64_t kMegabyte = 1ULL << 20;
 
+/// How often at most the same damage is told again: compaction tries again every second.
+constexpr std::chrono::minutes kTellAgain{10};
+
 /// Tells the operator what RocksDB finds out on its own threads.
 class BackgroundErrors final : public rocksdb::EventListener {
  public:
-  void OnBackgroundError(rocksdb::BackgroundErrorReason, rocksdb::Status* status) override {
+  explicit BackgroundErrors(std::shared_ptr<const DamageReports> damage) : damage_(std::move(damage)) {}
+
+  /// A file that compaction cannot read stays as it is; that must not stop all writes of the node. Whose points are in
+  /// it shows when the copies are read.
+  void OnBackgroundError(rocksdb::BackgroundErrorReason reason, rocksdb::Status* status) override {
+    if (reason == rocksdb::BackgroundErrorReason::kCompaction && is_damage(*status)) {
+      const auto what = status->ToString();
+      *status = rocksdb::Status::OK();
+      if (!is_new(what)) return;
+      spdlog::error("storage: a damaged file cannot be compacted: {}", what);
+      return damage_->tell(std::nullopt, what);
+    }
     spdlog::error("storage: background work failed, writes stop: {}", status->ToString());
   }
   void OnErrorRecoveryCompleted(rocksdb::Status) override { spdlog::info("storage: recovered, writes work again"); }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  bool is_new(const std::string& what) {
+    const std::lock_guard lock(mutex_);
+    const auto now = Clock::now();
+    if (what == last_ && now - told_at_ < kTellAgain) return false;
+    last_ = what;
+    told_at_ = now;
+    return true;
+  }
+
+  const std::shared_ptr<const DamageReports> damage_;
+  std::mutex mutex_;
+  std::string last_;           // guarded by mutex_
+  Clock::time_point told_at_;  // likewise
 };
 
 /// Without it RocksDB writes a file of its own into a directory that it only reads.
@@ -30,7 +68,7 @@ class NoLog final : public rocksdb::Logger {
   void Logv(const char*, va_list) override {}
 };
 
-rocksdb::DBOptions database_options() {
+rocksdb::DBOptions database_options(std::shared_ptr<const DamageReports> damage) {
   rocksdb::DBOptions options;
   options.create_if_missing = true;
   options.create_missing_column_families = true;
@@ -44,7 +82,7 @@ rocksdb::DBOptions database_options() {
   options.keep_log_file_num = 3;
   options.max_log_file_size = 4 * kMegabyte;
   options.info_log_level = rocksdb::InfoLogLevel::WARN_LEVEL;
-  options.listeners.push_back(std::make_shared<BackgroundErrors>());
+  options.listeners.push_back(std::make_shared<BackgroundErrors>(std::move(damage)));
   return options;
 }
 
@@ -91,8 +129,8 @@ rocksdb::ColumnFamilyOptions operation_options(const std::shared_ptr<rocksdb::Ca
 
 }  // namespace
 
-RocksOptions::RocksOptions(const DatabaseOptions& options)
-    : database(database_options()), cache(rocksdb::NewLRUCache(options.block_cache_bytes)) {
+RocksOptions::RocksOptions(const DatabaseOptions& options, std::shared_ptr<const DamageReports> damage)
+    : database(database_options(std::move(damage))), cache(rocksdb::NewLRUCache(options.block_cache_bytes)) {
   auto local = table_options(cache);
   local.write_buffer_size = kMegabyte;
   families.emplace_back(rocksdb::kDefaultColumnFamilyName, local);

@@ -5,13 +5,15 @@
 #include <memory>
 #include <vector>
 
+#include "damage_reports.hpp"
 #include "vectorizer/storage/database.hpp"
 
 namespace vectorizer::storage {
 
 /// How we use RocksDB: bounded memory, few threads, damage found rather than served.
 struct RocksOptions {
-  explicit RocksOptions(const DatabaseOptions& options);
+  /// @param damage is told what background work finds
+  RocksOptions(const DatabaseOptions& options, std::shared_ptr<const DamageReports> damage);
 
   rocksdb::DBOptions database;
   /// In the order of ColumnFamily.

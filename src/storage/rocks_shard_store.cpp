@@ -21,9 +21,15 @@ Result<SequenceNumber> read_sequence(const RocksDatabase& database, CopyNumber c
   std::string value;
   const auto status = database.rocks().Get(how, database.family(ColumnFamily::kLocal), sequence_key(copy), &value);
   if (status.IsNotFound()) return SequenceNumber{0};
-  RETURN_IF_ERROR(to_result(status, fmt::format("read the sequence of copy {}", copy)));
+  RETURN_IF_ERROR(database.read_of(copy, status, fmt::format("read the sequence of copy {}", copy)));
   if (const auto sequence = decode_sequence(value)) return *sequence;
-  return Error{ErrorType::kInternal, fmt::format("the sequence of copy {} is damaged", copy)};
+  return database.made_of(copy, Result<SequenceNumber>(Error{ErrorType::kInternal,
+                                                             fmt::format("the sequence of copy {} is damaged", copy)}));
+}
+
+/// The smallest key greater than the one of `after` is that key and a zero byte.
+std::string first_key(CopyNumber copy, const std::optional<PointId>& after) {
+  return after ? point_key(copy, *after) + '\0' : copy_prefix(copy);
 }
 
 /// Visits the points from key `start` on until `visit` returns false.
@@ -39,14 +45,15 @@ Result<void> scan_points(const RocksDatabase& database, CopyNumber copy, const s
   for (entry->Seek(start); entry->Valid(); entry->Next()) {
     const auto id = id_of_key(entry->key().ToStringView());
     if (!id) {
-      return Error{ErrorType::kInternal,
-                   fmt::format("copy {} holds a damaged key: {}", copy, entry->key().ToString(true))};
+      return database.made_of(
+          copy, Result<void>(Error{ErrorType::kInternal,
+                                   fmt::format("copy {} holds a damaged key: {}", copy, entry->key().ToString(true))}));
     }
-    ASSIGN_OR_RETURN(auto stored, decode_point_value(*id, entry->value().ToStringView()));
+    ASSIGN_OR_RETURN(auto stored, database.made_of(copy, decode_point_value(*id, entry->value().ToStringView())));
     ASSIGN_OR_RETURN(const bool more, visit(std::move(stored)));
     if (!more) return {};
   }
-  return to_result(entry->status(), fmt::format("scan copy {}", copy));
+  return database.read_of(copy, entry->status(), fmt::format("scan copy {}", copy));
 }
 
 }  // namespace
@@ -147,8 +154,8 @@ Result<std::optional<RequestResult>> RocksShardStore::find_result(const RequestI
   std::string value;
   const auto status =
       database_.rocks().Get({}, database_.family(ColumnFamily::kResults), operation_key(copy_, *sequence), &value);
-  RETURN_IF_ERROR(to_result(status, fmt::format("read the result {} of copy {}", *sequence, copy_)));
-  ASSIGN_OR_RETURN(auto stored, decode_result_value(value));
+  RETURN_IF_ERROR(database_.read_of(copy_, status, fmt::format("read the result {} of copy {}", *sequence, copy_)));
+  ASSIGN_OR_RETURN(auto stored, database_.made_of(copy_, decode_result_value(value)));
   return std::move(stored.result);
 }
 
@@ -163,10 +170,10 @@ Result<void> RocksShardStore::scan_results(const RocksDatabase& database, CopyNu
   const std::unique_ptr<rocksdb::Iterator> entry(
       database.rocks().NewIterator(how, database.family(ColumnFamily::kResults)));
   for (entry->Seek(operation_key(copy, 0)); entry->Valid(); entry->Next()) {
-    ASSIGN_OR_RETURN(auto stored, decode_result_value(entry->value().ToStringView()));
+    ASSIGN_OR_RETURN(auto stored, database.made_of(copy, decode_result_value(entry->value().ToStringView())));
     RETURN_IF_ERROR(visit(std::move(stored)));
   }
-  return to_result(entry->status(), fmt::format("scan the results of copy {}", copy));
+  return database.read_of(copy, entry->status(), fmt::format("scan the results of copy {}", copy));
 }
 
 Result<std::optional<StoredPoint>> RocksShardStore::get(const PointId& id) const {
@@ -174,8 +181,8 @@ Result<std::optional<StoredPoint>> RocksShardStore::get(const PointId& id) const
   rocksdb::PinnableSlice value;
   const auto status = database_.rocks().Get({}, database_.family(ColumnFamily::kPoints), point_key(copy_, id), &value);
   if (status.IsNotFound()) return std::optional<StoredPoint>();
-  RETURN_IF_ERROR(to_result(status, fmt::format("read vector {}", id.to_json())));
-  ASSIGN_OR_RETURN(auto stored, decode_point_value(id, value.ToStringView()));
+  RETURN_IF_ERROR(database_.read_of(copy_, status, fmt::format("read vector {}", id.to_json())));
+  ASSIGN_OR_RETURN(auto stored, database_.made_of(copy_, decode_point_value(id, value.ToStringView())));
   return std::optional(std::move(stored));
 }
 
@@ -192,8 +199,8 @@ Result<std::vector<std::optional<StoredPoint>>> RocksShardStore::get_many(std::s
   std::vector<std::optional<StoredPoint>> found(ids.size());
   for (std::size_t i = 0; i < ids.size(); ++i) {
     if (statuses[i].IsNotFound()) continue;
-    RETURN_IF_ERROR(to_result(statuses[i], fmt::format("read vector {}", ids[i].to_json())));
-    ASSIGN_OR_RETURN(auto stored, decode_point_value(ids[i], values[i].ToStringView()));
+    RETURN_IF_ERROR(database_.read_of(copy_, statuses[i], fmt::format("read vector {}", ids[i].to_json())));
+    ASSIGN_OR_RETURN(auto stored, database_.made_of(copy_, decode_point_value(ids[i], values[i].ToStringView())));
     found[i] = std::move(stored);
   }
   return found;
@@ -202,22 +209,19 @@ Result<std::vector<std::optional<StoredPoint>>> RocksShardStore::get_many(std::s
 Result<void> RocksShardStore::scan(const std::optional<PointId>& after,
                                    const std::function<bool(StoredPoint&&)>& visit) const {
   RETURN_IF_ERROR(usable());
-  // The smallest key greater than the one of `after` is that key and a zero byte.
-  return scan_points(database_, copy_, after ? point_key(copy_, *after) + '\0' : copy_prefix(copy_), {},
+  return scan_points(database_, copy_, first_key(copy_, after), {},
                      [&](StoredPoint&& point) -> Result<bool> { return visit(std::move(point)); });
 }
 
 Result<void> RocksShardStore::scan_at(const RocksDatabase& database, CopyNumber copy, const rocksdb::Snapshot& moment,
+                                      const std::optional<PointId>& after,
                                       const std::function<Result<void>(SequenceNumber)>& begin,
-                                      const std::function<Result<void>(StoredPoint&&)>& visit) {
+                                      const std::function<Result<bool>(StoredPoint&&)>& visit) {
   rocksdb::ReadOptions how;
   how.snapshot = &moment;
   ASSIGN_OR_RETURN(const SequenceNumber sequence, read_sequence(database, copy, how));
   RETURN_IF_ERROR(begin(sequence));
-  return scan_points(database, copy, copy_prefix(copy), how, [&](StoredPoint&& point) -> Result<bool> {
-    RETURN_IF_ERROR(visit(std::move(point)));
-    return true;
-  });
+  return scan_points(database, copy, first_key(copy, after), how, visit);
 }
 
 }  // namespace vectorizer::storage

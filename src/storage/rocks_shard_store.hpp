@@ -24,10 +24,11 @@ class RocksShardStore final : public ShardStore {
 
   RocksShardStore(RocksDatabase& database, CopyNumber copy, Sync sync);
 
-  /// As Database::read_checkpoint, at `moment`.
+  /// As Database::read_range, at `moment`.
   static Result<void> scan_at(const RocksDatabase& database, CopyNumber copy, const rocksdb::Snapshot& moment,
+                              const std::optional<PointId>& after,
                               const std::function<Result<void>(SequenceNumber)>& begin,
-                              const std::function<Result<void>(StoredPoint&&)>& visit);
+                              const std::function<Result<bool>(StoredPoint&&)>& visit);
 
   /// The results of writes that the copy remembers, in order; of now when `moment` is null.
   static Result<void> scan_results(const RocksDatabase& database, CopyNumber copy, const rocksdb::Snapshot* moment,

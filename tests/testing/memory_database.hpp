@@ -57,6 +57,39 @@ class MemoryDatabase final : public storage::Database {
     for (auto& result : disk->results()) RETURN_IF_ERROR(visit_result(std::move(result)));
     return {};
   }
+  Result<void> read_range(storage::CopyNumber copy, const std::optional<PointId>& after,
+                          const std::function<Result<void>(storage::SequenceNumber)>& begin,
+                          const std::function<Result<bool>(storage::StoredPoint&&)>& visit) const override {
+    std::shared_ptr<MemoryDisk> disk;
+    {
+      const std::lock_guard lock(mutex_);
+      const auto found = disks_.find(copy);
+      if (found == disks_.end()) return Error{ErrorType::kInternal, "no such copy"};
+      disk = found->second;
+    }
+    auto [sequence, points] = disk->contents();
+    RETURN_IF_ERROR(begin(sequence));
+    for (auto& point : points) {
+      if (after && !(*after < point.point.id)) continue;
+      ASSIGN_OR_RETURN(const bool more, visit(std::move(point)));
+      if (!more) break;
+    }
+    return {};
+  }
+  void watch_damage(storage::DamageWatcher watcher) override {
+    const std::lock_guard lock(mutex_);
+    watcher_ = std::move(watcher);
+  }
+  /// As a read that finds it.
+  void find_damage(std::optional<storage::CopyNumber> copy) {
+    const std::lock_guard lock(mutex_);
+    if (watcher_) watcher_(copy, "a checksum is wrong");
+  }
+  /// Another content of a point, as no checksum tells.
+  void alter(storage::CopyNumber copy, const PointId& id) {
+    const std::lock_guard lock(mutex_);
+    disks_.at(copy)->alter(id);
+  }
   Result<void> drop_store(storage::CopyNumber copy) override {
     const std::lock_guard lock(mutex_);
     disks_.erase(copy);
@@ -128,6 +161,7 @@ class MemoryDatabase final : public storage::Database {
   std::map<storage::CopyNumber, std::shared_ptr<MemoryDisk>> disks_;
   std::map<storage::CopyNumber, std::shared_ptr<MemoryLogDisk>> logs_;
   std::map<std::string, std::string> local_;
+  storage::DamageWatcher watcher_;
   bool fail_local_ = false;
 };
 

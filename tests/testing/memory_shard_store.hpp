@@ -44,6 +44,12 @@ class MemoryDisk {
     for (const auto& [id, point] : current_.points) points.push_back(point);
     return {current_.sequence, std::move(points)};
   }
+  /// The point has another content, by no write.
+  void alter(const PointId& id) {
+    const std::lock_guard lock(mutex_);
+    current_.points.at(id).point.vector.at(0) += 1;
+    synced_ = current_;
+  }
   /// The results of writes, in order.
   std::vector<storage::StoredWrite> results() const {
     const std::lock_guard lock(mutex_);

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -28,6 +29,11 @@ struct DatabaseOptions {
   /// Nothing in the directory changes, and it is not locked: for snapshots. Whatever would write fails.
   bool read_only = false;
 };
+
+/// Hears what was found damaged: a checksum is wrong, a file is cut or gone, a record is none of ours. Without a copy
+/// it is something that belongs to several, or to none. Called by whoever read it, under locks of the storage: it takes
+/// note, and neither reads nor writes.
+using DamageWatcher = std::function<void(std::optional<CopyNumber> copy, const std::string& what)>;
 
 /// A change of local metadata: a record put, or deleted when it has no value.
 struct LocalWrite {
@@ -76,10 +82,24 @@ class Database {
   /// How long the write that has been under way longest has been waiting for the disk; 0 when none is. A disk that
   /// hangs gives no errors: this is how it shows.
   virtual std::chrono::milliseconds longest_write() const { return std::chrono::milliseconds(0); }
+
+  /// Visits the points of a copy with ids after `after`, in order and as of one moment, until `visit` returns false;
+  /// first `begin` with the sequence that the copy holds then.
+  virtual Result<void> read_range(CopyNumber copy, const std::optional<PointId>& after,
+                                  const std::function<Result<void>(SequenceNumber)>& begin,
+                                  const std::function<Result<bool>(StoredPoint&&)>& visit) const = 0;
+
+  /// From now on `watcher` hears of all damage that is found, and nobody else does; empty for nobody.
+  virtual void watch_damage(DamageWatcher) {}
 };
 
 /// Opens or creates the database; a damaged WAL tail is recovered to its last good record. One process at a time: a
-/// second one is an error that says which directory is locked.
+/// second one is an error that says which directory is locked. kConflict if it is damaged as a whole: no copy in it can
+/// be told from another.
 Result<std::unique_ptr<Database>> open_database(const DatabaseOptions& options, MetricsRegistry& metrics);
+
+/// Moves a database that cannot be opened to `<directory>.damaged`, where an earlier one goes. The path that it has
+/// now.
+Result<std::filesystem::path> set_aside(const std::filesystem::path& directory);
 
 }  // namespace vectorizer::storage

@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
 #include <fstream>
 #include <regex>
@@ -203,6 +204,125 @@ TEST_F(RocksDatabaseTest, ADamagedDataFileIsReportedNotServed) {
   const auto scanned = store_->scan(std::nullopt, [](StoredPoint&&) { return true; });
   ASSERT_FALSE(scanned);
   EXPECT_THAT(scanned.error().message, HasSubstr("damaged"));
+}
+
+TEST_F(RocksDatabaseTest, DamageIsToldWithTheCopyThatItIsOf) {
+  const auto other = database_->open_store(2);
+  for (std::uint64_t i = 1; i <= 200; ++i) {
+    ASSERT_TRUE(write(*store_, {upsert(i, PointId(i), {1, 2, 3})}));
+    ASSERT_TRUE(write(*other, {upsert(i, PointId(i), {1, 2, 3})}));
+  }
+  ASSERT_TRUE(database_->rocks().Flush({}, database_->family(ColumnFamily::kPoints)).ok());
+  close();
+  for (const auto& entry : std::filesystem::directory_iterator(options_.directory)) {
+    if (entry.path().extension() != ".sst" || entry.file_size() < 4096) continue;
+    std::fstream file(entry.path(), std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(600);  // in the first block
+    file.write("damage", 6);
+  }
+  reopen();
+  std::vector<CopyNumber> told;  // compaction may find it, too, and does not know whose it is
+  database_->watch_damage([&](auto copy, const std::string&) {
+    if (copy) told.push_back(*copy);
+  });
+  const auto last = store_->get(PointId(std::uint64_t{200}));
+  ASSERT_TRUE(last) << last.error().message;
+  EXPECT_TRUE(told.empty()) << "this block is good";
+  EXPECT_FALSE(store_->get(PointId(std::uint64_t{1})));
+  const auto nothing = [](auto&&...) -> Result<void> { return {}; };
+  EXPECT_FALSE(database_->read_checkpoint(1, nothing, nothing));
+  EXPECT_EQ(told, (std::vector<CopyNumber>{1, 1}));
+  EXPECT_TRUE(database_->read_checkpoint(2, nothing, nothing));
+  database_->watch_damage({});
+  EXPECT_FALSE(store_->get(PointId(std::uint64_t{1})));
+  EXPECT_EQ(told.size(), 2U);
+}
+
+TEST_F(RocksDatabaseTest, AFileThatCompactionCannotReadStopsNoWrites) {
+  for (int file = 0; file < 3; ++file) {
+    for (std::uint64_t i = 1; i <= 200; ++i) {
+      ASSERT_TRUE(write(*store_, {upsert(file * 200U + i, PointId(i), {1, 2, 3})}));
+    }
+    ASSERT_TRUE(database_->rocks().Flush({}, database_->family(ColumnFamily::kPoints)).ok());
+  }
+  close();
+  for (const auto& entry : std::filesystem::directory_iterator(options_.directory)) {
+    if (entry.path().extension() != ".sst" || entry.file_size() < 4096) continue;
+    std::fstream file(entry.path(), std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(600);
+    file.write("damage", 6);
+  }
+  reopen();
+  std::atomic<int> told = 0;
+  database_->watch_damage([&](auto copy, const std::string&) {
+    if (!copy) ++told;
+  });
+  EXPECT_FALSE(database_->rocks().CompactRange({}, database_->family(ColumnFamily::kPoints), nullptr, nullptr).ok());
+  for (std::uint64_t i = 1; i <= 50; ++i) EXPECT_TRUE(write(*store_, {upsert(600 + i, PointId(1000 + i), {1, 2, 3})}));
+  EXPECT_TRUE(store_->get(PointId(std::uint64_t{1001})));
+  database_->watch_damage({});
+}
+
+TEST_F(RocksDatabaseTest, ADatabaseThatIsDamagedAsAWholeIsAConflictAndCanBeSetAside) {
+  ASSERT_TRUE(write(*store_, {upsert(1, PointId(std::uint64_t{1}), {1})}));
+  ASSERT_TRUE(database_->flush());
+  close();
+  int cut = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(options_.directory)) {
+    if (entry.path().extension() != ".sst") continue;
+    std::filesystem::resize_file(entry.path(), entry.file_size() / 2);
+    ++cut;
+  }
+  ASSERT_GE(cut, 1);
+  for (int i = 0; i < 2; ++i) {
+    MetricsRegistry metrics;
+    const auto opened = open_database(options_, metrics);
+    ASSERT_FALSE(opened);
+    EXPECT_EQ(opened.error().type, ErrorType::kConflict) << opened.error().message;
+    const auto place = set_aside(options_.directory);
+    ASSERT_TRUE(place) << place.error().message;
+    EXPECT_TRUE(std::filesystem::exists(*place / "CURRENT"));
+    if (i == 0) std::filesystem::copy(*place, options_.directory);
+  }
+  reopen();
+  EXPECT_TRUE(ids_in(*store_).empty());
+}
+
+TEST_F(RocksDatabaseTest, DamagedRecordsOfTheNodeItselfAreDamageOfTheWhole) {
+  for (int i = 0; i < 100; ++i) ASSERT_TRUE(database_->put_local("copy/" + std::to_string(i), std::string(50, 'x')));
+  ASSERT_TRUE(database_->rocks().Flush({}, database_->family(ColumnFamily::kLocal)).ok());
+  close();
+  for (const auto& entry : std::filesystem::directory_iterator(options_.directory)) {
+    if (entry.path().extension() != ".sst" || entry.file_size() < 4096) continue;
+    std::fstream file(entry.path(), std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(600);
+    file.write("damage", 6);
+  }
+  MetricsRegistry metrics;
+  const auto opened = open_database(options_, metrics);
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().type, ErrorType::kConflict) << opened.error().message;
+}
+
+TEST_F(RocksDatabaseTest, ARangeOfACopyIsReadAsOfOneMoment) {
+  for (std::uint64_t i = 1; i <= 9; ++i) ASSERT_TRUE(write(*store_, {upsert(i, PointId(i), {1})}));
+  std::vector<PointId> ids;
+  SequenceNumber sequence = 0;
+  const auto begin = [&](SequenceNumber at) -> Result<void> {
+    sequence = at;
+    return write(*store_, {upsert(10, PointId(std::uint64_t{10}), {1})});
+  };
+  const auto visit = [&](StoredPoint&& point) -> Result<bool> {
+    ids.push_back(point.point.id);
+    return ids.size() < 3;
+  };
+  ASSERT_TRUE(database_->read_range(1, PointId(std::uint64_t{4}), begin, visit));
+  EXPECT_EQ(sequence, 9U);
+  EXPECT_EQ(ids,
+            (std::vector<PointId>{PointId(std::uint64_t{5}), PointId(std::uint64_t{6}), PointId(std::uint64_t{7})}));
+  ids.clear();
+  ASSERT_TRUE(database_->read_range(1, PointId(std::uint64_t{8}), begin, visit));
+  EXPECT_EQ(ids.size(), 2U) << "10 was written before";
 }
 
 TEST_F(RocksDatabaseTest, AnAcknowledgedWriteOutlivesAKilledProcess) {
