@@ -13,8 +13,9 @@ namespace {
 constexpr std::size_t kMegabyte = std::size_t{1} << 20;
 
 Error to_error(const rocksdb::Status& status, std::string_view doing) {
-  return {ErrorType::kInternal,
-          fmt::format("cannot {}{}: {}", doing, status.IsCorruption() ? ": it is damaged" : "", status.ToString())};
+  const bool damaged = status.IsCorruption() || status.IsPathNotFound();
+  return {damaged ? ErrorType::kConflict : ErrorType::kInternal,
+          fmt::format("cannot {}{}: {}", doing, damaged ? ": it is damaged" : "", status.ToString())};
 }
 
 rocksdb::Options database_options() {

@@ -52,7 +52,7 @@ class Reader {
 };
 
 Error damaged(std::string_view what) {
-  return {ErrorType::kInternal, fmt::format("the Raft store is damaged: {}", what)};
+  return {ErrorType::kConflict, fmt::format("the Raft store is damaged: {}", what)};
 }
 
 }  // namespace

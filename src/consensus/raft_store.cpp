@@ -17,7 +17,7 @@ constexpr std::size_t kMaxGroupBytes = std::size_t{4} << 20;
 constexpr raft_index kFirstIndex = 2;
 
 Error damaged(const std::string& what) {
-  return {ErrorType::kInternal, "the Raft store is damaged: " + what};
+  return {ErrorType::kConflict, "the Raft store is damaged: " + what};
 }
 
 /// Term, snapshot and entries must fit together; a gap would be a hole in what was promised.

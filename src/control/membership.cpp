@@ -33,7 +33,9 @@ class MembershipImpl final : public Membership {
       : streams_(streams),
         metrics_(metrics),
         state_(std::move(options), identity, peers, std::move(on_endpoint)),
-        rollback_(state_, state_.options.raft_directory.parent_path() / "peers", [this] { return local_.copies(); }),
+        rollback_(
+            state_, state_.options.raft_directory.parent_path() / "peers", [this] { return local_.copies(); },
+            [this](auto copies) { local_.lose(std::move(copies)); }),
         discovery_(
             state_, [this](auto initial) { return open_log(std::move(initial)); },
             [this](const peer::Hello& self) { return join(self); }),
@@ -79,6 +81,8 @@ class MembershipImpl final : public Membership {
   bool reach(const NodeId& node);
   consensus::RaftOptions raft_options() const;
   Result<void> check_not_put_back();
+  /// What an operator does about a Raft store that is damaged.
+  Error with_advice(const Error& error) const;
   Result<std::shared_ptr<consensus::RaftMetadataLog>> leading() const;
 
   peer::StreamConnector& streams_;
@@ -111,7 +115,7 @@ Result<void> MembershipImpl::start(LocalHooks local) {
   if (!state_.endpoint().empty()) state_.book.met(state_.options.self, self.raft_id, state_.endpoint());
   if (self.state == IdentityState::kMember || self.state == IdentityState::kJoining) {
     RETURN_IF_ERROR(check_not_put_back());
-    RETURN_IF_ERROR(open_log(std::nullopt));
+    if (auto opened = open_log(std::nullopt); !opened) return with_advice(opened.error());
     state_.log.set_waiting_for("starting: waiting for the metadata of the cluster");
   }
   discovery_.start();
@@ -123,12 +127,21 @@ Result<void> MembershipImpl::start(LocalHooks local) {
   return {};
 }
 
+Error MembershipImpl::with_advice(const Error& error) const {
+  if (error.type != ErrorType::kConflict) return error;
+  return Error{ErrorType::kConflict,
+               fmt::format("{}. Node '{}' must not vote with it: empty its data directory and start it again; it then "
+                           "joins as a new node and receives its data from the others",
+                           error.message, state_.options.self.value())};
+}
+
 Result<void> MembershipImpl::check_not_put_back() {
   peer::Positions own;
   own.raft_id = state_.identity.current().raft_id;
-  ASSIGN_OR_RETURN(const auto raft, consensus::raft_position(raft_options()));
-  own.raft_term = raft.term;
-  own.raft_index = raft.index;
+  const auto raft = consensus::raft_position(raft_options());
+  if (!raft) return with_advice(raft.error());
+  own.raft_term = raft->term;
+  own.raft_index = raft->index;
   own.copies = local_.positions();
   return rollback_.check(std::move(own), discovery_.known_servers());
 }

@@ -94,15 +94,19 @@ std::optional<std::string> put_back(const peer::Positions& own, const peer::Posi
     return fmt::format("its metadata log is at {} of term {}, and was at {} of term {}", own.raft_index, own.raft_term,
                        remembered.raft_index, remembered.raft_term);
   }
+  return std::nullopt;
+}
+
+std::vector<std::uint64_t> copies_behind(const peer::Positions& own, const peer::Positions& remembered) {
+  std::vector<std::uint64_t> behind;
   for (const auto& then : remembered.copies) {
     const auto now = std::find_if(own.copies.begin(), own.copies.end(),
                                   [&](const peer::CopyPosition& copy) { return copy.copy == then.copy; });
     // A copy that is not there was dropped, or is lost: that shows when the metadata says that it is in sync.
     if (now == own.copies.end() || (then.term <= now->term && then.sequence <= now->sequence)) continue;
-    return fmt::format("its copy {} is at {} of term {}, and was at {} of term {}", then.copy, now->sequence, now->term,
-                       then.sequence, then.term);
+    behind.push_back(then.copy);
   }
-  return std::nullopt;
+  return behind;
 }
 
 }  // namespace vectorizer::control

@@ -7,6 +7,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "vectorizer/base/result.hpp"
 #include "vectorizer/peer/membership_peer.hpp"
@@ -45,7 +46,11 @@ class PeerMemory {
 };
 
 /// Why a disk that is at `own` was put back to an earlier state, by what a peer remembers of it; nothing if it was not.
-/// Terms are stored before they are told, and so is whatever is applied: nothing but the disk takes them back.
+/// Terms are stored before they are told: nothing but the disk takes them back.
 std::optional<std::string> put_back(const peer::Positions& own, const peer::Positions& remembered);
+
+/// The copies that are behind what a peer remembers of them. Whatever is applied is stored before it is told: their end
+/// is gone.
+std::vector<std::uint64_t> copies_behind(const peer::Positions& own, const peer::Positions& remembered);
 
 }  // namespace vectorizer::control

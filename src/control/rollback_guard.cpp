@@ -51,7 +51,12 @@ Result<void> RollbackGuard::compare(const peer::Remembered& remembered) const {
     why = "the cluster has seen a later start of it";
   }
   if (!why) why = put_back(at_start_, remembered.positions);
-  if (!why) return {};
+  if (!why) {
+    auto behind = copies_behind(at_start_, remembered.positions);
+    for (const auto copy : behind) spdlog::error("copy {} ends before what this node had confirmed", copy);
+    if (!behind.empty()) lose_(std::move(behind));
+    return {};
+  }
   return Error{
       ErrorType::kConflict,
       fmt::format("the data directory of node '{}' was put back to an earlier state: {}. Wipe this node: empty "

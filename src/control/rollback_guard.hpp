@@ -21,8 +21,10 @@ class RollbackGuard {
   static constexpr std::chrono::milliseconds kTellAfter{500};
 
   using Copies = std::function<std::vector<peer::CopyStatus>()>;
-  RollbackGuard(MemberState& state, std::filesystem::path memory, Copies copies)
-      : state_(state), memory_(std::move(memory)), copies_(std::move(copies)) {}
+  using Lose = std::function<void(std::vector<std::uint64_t>)>;
+  /// @param lose a copy whose end is gone, though the disk as a whole is where it was: its part of the disk was damaged
+  RollbackGuard(MemberState& state, std::filesystem::path memory, Copies copies, Lose lose)
+      : state_(state), memory_(std::move(memory)), copies_(std::move(copies)), lose_(std::move(lose)) {}
 
   void load();
   void save();
@@ -43,6 +45,7 @@ class RollbackGuard {
   MemberState& state_;
   PeerMemory memory_;
   const Copies copies_;
+  const Lose lose_;
   peer::Positions at_start_;  // constant once others are told
   std::mutex mutex_;
   peer::Positions told_, seen_;     // guarded by mutex_: told_ is what seen_ was kTellAfter ago

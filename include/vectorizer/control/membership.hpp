@@ -62,6 +62,8 @@ struct LocalHooks {
   std::function<std::vector<peer::CopyStatus>()> copies;
   /// How far the copies on this disk are, asked once before anything else.
   std::function<std::vector<peer::CopyPosition>()> positions;
+  /// These copies are behind what the disk had told others of them; called when that shows.
+  std::function<void(std::vector<std::uint64_t> copies)> lose = [](auto) {};
   /// For how long the oldest thing that waits for the disk does.
   std::function<std::chrono::milliseconds()> disk_wait;
   /// Waits until the node follows the metadata of `epoch`; false if it does not within `timeout`. A lease is worth

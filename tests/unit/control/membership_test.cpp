@@ -64,6 +64,11 @@ struct Process {
     network.add(endpoint(), identity->current().raft_id, member.get());
     return member->start({.copies = [this] { return copies; },
                           .positions = [this] { return positions; },
+                          .lose =
+                              [this](std::vector<std::uint64_t> gone) {
+                                const std::lock_guard lock(fatal_mutex);
+                                lost.insert(gone.begin(), gone.end());
+                              },
                           .disk_wait = [this] { return std::chrono::milliseconds(disk_wait); },
                           .follows = [](auto&&...) { return true; }});
   }
@@ -97,6 +102,11 @@ struct Process {
   std::vector<peer::CopyPosition> positions;  // as it finds them on its disk
   std::mutex fatal_mutex;
   std::string fatal;  // guarded by fatal_mutex
+  std::set<std::uint64_t> what_was_lost() {
+    const std::lock_guard lock(fatal_mutex);
+    return lost;
+  }
+  std::set<std::uint64_t> lost;  // copies; guarded by fatal_mutex
   MetricsRegistry metrics;
   std::unique_ptr<NetworkView> view;
   std::unique_ptr<IdentityFile> identity;
@@ -386,13 +396,15 @@ TEST_F(PutBackTest, ACopyOfAShardThatIsBehindWhatItHadApplied) {
   node_.kill();
   for (const auto& behind : {peer::CopyPosition{7, 2, 49}, peer::CopyPosition{7, 1, 50}}) {
     node_.positions = {behind};
-    const auto refused = node_.try_start();
-    ASSERT_FALSE(refused);
-    EXPECT_THAT(refused.error().message, HasSubstr("copy 7"));
+    node_.lost.clear();
+    node_.start();
+    EXPECT_EQ(node_.what_was_lost(), std::set<std::uint64_t>{7}) << "the copy is lost, and not the node";
     node_.kill();
   }
+  node_.lost.clear();
   node_.positions = {{7, 3, 50}, {8, 1, 1}};
   node_.start();
+  EXPECT_TRUE(node_.what_was_lost().empty());
 }
 
 TEST_F(MembershipTest, TheClusterOutlivesARestartOfAll) {

@@ -52,7 +52,7 @@ TEST_F(PeerMemoryTest, ADamagedFileIsAnErrorAndRemembersNothing) {
   }
 }
 
-TEST(PutBack, IsADiskThatIsBehindInAnything) {
+TEST(PutBack, IsADiskWhoseMetadataLogIsBehind) {
   const peer::Positions own{9, 2, 100, {{1, 3, 10}, {2, 1, 5}}};
   const auto back = [&](std::uint64_t term, std::uint64_t index, std::vector<peer::CopyPosition> copies) {
     return put_back(own, {9, term, index, std::move(copies)}).has_value();
@@ -62,8 +62,19 @@ TEST(PutBack, IsADiskThatIsBehindInAnything) {
   EXPECT_FALSE(back(1, 1, {{1, 1, 1}, {3, 9, 9}}));  // copy 3 was dropped
   EXPECT_TRUE(back(3, 100, {}));
   EXPECT_TRUE(back(2, 101, {}));
-  EXPECT_TRUE(back(2, 100, {{1, 3, 11}}));
-  EXPECT_TRUE(back(2, 100, {{2, 2, 5}}));
+  EXPECT_FALSE(back(2, 100, {{1, 3, 11}}));  // one copy is
+}
+
+TEST(CopiesBehind, AreThoseWhoseEndIsGone) {
+  using Copies = std::vector<std::uint64_t>;
+  const peer::Positions own{9, 2, 100, {{1, 3, 10}, {2, 1, 5}}};
+  const auto behind = [&](std::vector<peer::CopyPosition> copies) {
+    return copies_behind(own, {9, 2, 100, std::move(copies)});
+  };
+  EXPECT_EQ(behind({}), Copies());
+  EXPECT_EQ(behind({{1, 3, 10}, {2, 1, 5}, {3, 9, 9}}), Copies());  // copy 3 was dropped
+  EXPECT_EQ(behind({{1, 3, 11}, {2, 1, 4}}), Copies{1});
+  EXPECT_EQ(behind({{1, 4, 10}, {2, 1, 6}}), (Copies{1, 2}));
 }
 
 }  // namespace
