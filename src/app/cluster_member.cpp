@@ -201,9 +201,12 @@ rpc::Identity ClusterMember::identity() const {
 node::Replication ClusterMember::replication() {
   node::Replication replication;
   replication.peers = grpc_.get();
+  replication.nodes = directory_.get();
   replication.lease_valid = [this] { return membership_->lease_valid(); };
   replication.node_uuid = identity_->current().uuid;
   replication.recovery_bytes_per_second = settings_.cluster.recovery_bytes_per_second;
+  replication.scrub_interval = std::chrono::seconds(settings_.cluster.scrub_interval);
+  replication.scrub_bytes_per_second = settings_.cluster.scrub_bytes_per_second;
   return replication;
 }
 
@@ -227,6 +230,7 @@ Result<void> ClusterMember::start(node::LocalNode& node) {
   control::LocalHooks hooks;
   hooks.copies = [&node] { return node.copies(); };
   hooks.positions = [&node] { return node.positions(); };
+  hooks.lose = [&node](std::vector<std::uint64_t> copies) { node.lose(std::move(copies)); };
   hooks.disk_wait = [&node] { return node.longest_disk_wait(); };
   hooks.follows = [&node](std::uint64_t epoch, std::chrono::milliseconds timeout) {
     return node.follows(epoch, timeout);

@@ -66,6 +66,26 @@ Result<void> Daemon::open_metadata() {
   return {};
 }
 
+/// Shards that are damaged as a whole are those of a node that lost them: the others have them, and give them back.
+Result<void> Daemon::open_database(const storage::DatabaseOptions& options) {
+  auto opened = storage::open_database(options, metrics_);
+  std::error_code ignored;
+  const bool member = settings_.cluster.enabled &&
+                      std::filesystem::exists(std::filesystem::path(settings_.storage.data_dir) / "raft", ignored);
+  if (!opened && opened.error().type == ErrorType::kConflict && member) {
+    ASSIGN_OR_RETURN(const auto place, storage::set_aside(options.directory));
+    set_aside_ = fmt::format(
+        "the shards of this node were damaged ({}) and are made again from other copies; what was "
+        "there is in '{}'",
+        opened.error().message, place.string());
+    spdlog::critical("{}", set_aside_);
+    opened = storage::open_database(options, metrics_);
+  }
+  if (!opened) return opened.error();
+  database_ = std::move(*opened);
+  return {};
+}
+
 node::LocalNodeOptions Daemon::node_options() {
   node::LocalNodeOptions node;
   node.self = NodeId(settings_.cluster.node_id);
@@ -104,7 +124,7 @@ Result<void> Daemon::open() {
   database.sync_interval = std::chrono::milliseconds(settings_.storage.sync_interval_ms);
   database.block_cache_bytes = settings_.storage.block_cache_bytes;
   database.min_free_bytes = settings_.storage.min_free_bytes;
-  ASSIGN_OR_RETURN(database_, storage::open_database(database, metrics_));
+  RETURN_IF_ERROR(open_database(database));
   RETURN_IF_ERROR(open_metadata());
   if (restored && !member_) RETURN_IF_ERROR(storage::remove_restore_marker(data_dir));
 
@@ -128,6 +148,7 @@ Result<void> Daemon::open() {
   view.warnings = [this] {
     auto lines = member_ ? member_->warnings() : std::vector<std::string>();
     for (auto& line : node_->warnings()) lines.push_back(std::move(line));
+    if (!set_aside_.empty()) lines.push_back(set_aside_);
     return lines;
   };
   if (member_) {

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <string>
 
 #include "cluster_member.hpp"
 #include "cluster_metrics.hpp"
@@ -39,6 +40,7 @@ class Daemon {
  private:
   explicit Daemon(const config::Settings& settings) : settings_(settings) {}
   Result<void> open();
+  Result<void> open_database(const storage::DatabaseOptions& options);
   Result<void> open_metadata();
   node::LocalNodeOptions node_options();
   coordinator::SnapshotAdminOptions snapshot_options() const;
@@ -47,6 +49,7 @@ class Daemon {
 
   const config::Settings settings_;
   std::atomic<bool> draining_ = false;
+  std::string set_aside_;  // that it was done, and why; empty if not
   MetricsRegistry metrics_;
   std::unique_ptr<storage::Database> database_;
   std::unique_ptr<ClusterMember> member_;             // null on a single node

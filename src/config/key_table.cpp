@@ -115,6 +115,11 @@ const std::array kSettings{
            "Moves that one node takes part in at the same time"),
     number(SETTING(cluster, recovery_bytes_per_second), "bytes", 1 << 20, kTerabyte,
            "Bytes of checkpoints that this node receives in a second, for moves and for repairs"),
+    number(
+        SETTING(cluster, scrub_interval), "s", 0, 31'536'000,
+        "Between two rounds in which a node reads the shards that it leads and compares all copies of them; 0: none"),
+    number(SETTING(cluster, scrub_bytes_per_second), "bytes", 1 << 16, kTerabyte,
+           "Bytes that a round reads in a second; as much is read of each other copy"),
 };
 
 #undef SETTING

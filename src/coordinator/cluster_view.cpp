@@ -72,7 +72,7 @@ class ClusterViewImpl final : public ClusterView {
  private:
   static ShardCounts count_shards(const ClusterMetadata& metadata);
   static std::string note_of(const ClusterMetadata& metadata);
-  std::set<NodeId> silent_primaries(const ClusterMetadata& metadata) const;
+  static std::set<NodeId> silent_primaries(const ClusterMetadata& metadata, const ShardReports& reports);
   NodeView view_of(const NodeRecord& node, const Contacts& contacts) const;
   std::vector<NodeView> missing(const ClusterMetadata& metadata) const;
   Contacts contacts() const { return options_.members ? options_.members->contacts() : Contacts(); }
@@ -223,8 +223,7 @@ std::string ClusterViewImpl::note_of(const ClusterMetadata& metadata) {
 }
 
 /// Nodes that lead shards as far as anybody knows, and do not answer for them: they may have died a moment ago.
-std::set<NodeId> ClusterViewImpl::silent_primaries(const ClusterMetadata& metadata) const {
-  const auto reports = ShardReports::read(metadata, peers_, calls_);
+std::set<NodeId> ClusterViewImpl::silent_primaries(const ClusterMetadata& metadata, const ShardReports& reports) {
   std::set<NodeId> silent;
   for (const auto& [shard, placement] : metadata.placements) {
     if (led(metadata, placement) && reports.primary(placement) == nullptr) silent.insert(placement.primary);
@@ -263,13 +262,19 @@ ClusterStatus ClusterViewImpl::status() const {
     status.notes.push_back(fmt::format("the configured servers of '{}' are not those of this node", node.value()));
   }
   if (auto note = note_of(*metadata); !note.empty()) status.notes.push_back(std::move(note));
-  const auto silent = silent_primaries(*metadata);
+  const auto reports = ShardReports::read(*metadata, peers_, calls_);
+  status.quarantined = reports.quarantined();
+  if (!status.quarantined.empty()) {
+    status.notes.push_back(
+        fmt::format("{} copies were damaged or unlike the others, and are made again", status.quarantined.size()));
+  }
+  const auto silent = silent_primaries(*metadata, reports);
   for (const auto& node : silent) {
     status.notes.push_back(fmt::format("node '{}' leads shards and does not answer", node.value()));
   }
   const bool red =
       status.leader.value().empty() || !status.formed || status.shards.without_primary > 0 || !silent.empty();
-  const bool yellow = status.shards.under_replicated > 0 || status.active_nodes < joined;
+  const bool yellow = status.shards.under_replicated > 0 || !status.quarantined.empty() || status.active_nodes < joined;
   status.light = red ? "red" : yellow ? "yellow" : "green";
   return status;
 }

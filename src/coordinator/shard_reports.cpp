@@ -41,6 +41,11 @@ ShardReports ShardReports::read(const cluster::ClusterMetadata& metadata, peer::
     auto& of_node = reports.by_node_[node];
     for (auto& report : *answer) {
       const auto shard = report.shard;
+      if (!report.quarantined.empty()) {
+        const auto& whose = report.quarantined_node.value().empty() ? node : report.quarantined_node;
+        reports.quarantined_.push_back({shard, whose, report.quarantined});
+      }
+      if (!report.open) continue;
       of_node.emplace(shard, std::move(report));
     }
   }

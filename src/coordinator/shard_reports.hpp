@@ -29,6 +29,9 @@ class ShardReports {
   /// Of every shard.
   static ShardReports read(const cluster::ClusterMetadata& metadata, peer::PeerDirectory& peers, NodeCalls& calls);
 
+  /// Copies that are not used, or being made again because they were not.
+  const std::vector<QuarantinedCopy>& quarantined() const { return quarantined_; }
+
   /// Of one copy; null if its node did not answer, or does not serve it.
   const peer::ShardReport* of(const NodeId& node, const ShardId& shard) const;
   /// Of the primary's copy.
@@ -38,6 +41,7 @@ class ShardReports {
 
  private:
   std::map<NodeId, std::map<ShardId, peer::ShardReport>> by_node_;
+  std::vector<QuarantinedCopy> quarantined_;
 };
 
 /// A shard as `reports` have it.

@@ -30,6 +30,15 @@ CopyHost::CopyHost(const LocalNodeOptions& options, storage::Database& database,
       incoming_(options_.replication ? options_.replication->recovery_bytes_per_second : 0, registry),
       fetches_("checkpoint", kCheckpointsAtOnce) {}
 
+namespace {
+
+bool another_in_sync(const ShardPlacement& placement, const CopyRecord& copy) {
+  return std::any_of(placement.copies.begin(), placement.copies.end(),
+                     [&](const CopyRecord& other) { return other.id != copy.id && other.role == CopyRole::kInSync; });
+}
+
+}  // namespace
+
 bool CopyHost::reconcile(const std::shared_ptr<const ClusterMetadata>& metadata) {
   {
     const std::lock_guard lock(reconcile_mutex_);
@@ -151,6 +160,13 @@ Result<std::shared_ptr<const HostedCopy>> CopyHost::open_copy(const ClusterMetad
   const auto& config = metadata.find(placement.collection)->config;
   const auto known = registry_->copies().find(placement.shard);
   const bool held = known != registry_->copies().end() && (known->second.id == copy.id || known->second.id == 0);
+  if (held && lost_.contains(copy.id)) {
+    if (another_in_sync(placement, copy)) {
+      return Error{ErrorType::kShardUnavailable, "its data ends before what it had confirmed (lost)"};
+    }
+    spdlog::error("shard {}: the only copy in sync ends before what it had confirmed: something may be lost",
+                  placement.shard.value());
+  }
   if (held) return opener_.open(config, placement, copy, known->second.number);
   if (copy.role != CopyRole::kInit && copy.role != CopyRole::kRecovering) {
     return Error{ErrorType::kShardUnavailable, "its data is not in the data directory (lost)"};
@@ -204,6 +220,29 @@ std::vector<peer::CopyStatus> CopyHost::not_open() const {
   const std::lock_guard lock(problems_mutex_);
   for (const auto& [id, status] : not_open_) statuses.push_back(status);
   return statuses;
+}
+
+std::map<ShardId, std::string> CopyHost::not_open_because() const {
+  std::map<ShardId, std::string> reasons;
+  const std::lock_guard lock(problems_mutex_);
+  for (const auto& [id, status] : not_open_) {
+    if (const auto problem = problems_.find(id); problem != problems_.end()) reasons.emplace(id, problem->second);
+  }
+  return reasons;
+}
+
+void CopyHost::lose(std::vector<std::uint64_t> copies) {
+  const std::lock_guard lock(reconcile_mutex_);
+  lost_.insert(copies.begin(), copies.end());
+  const auto metadata = metadata_.current();
+  const auto open = copies_.get();
+  for (const auto& [id, hosted] : *open) {
+    const auto placement = metadata->placements.find(id);
+    if (!hosted->group || !lost_.contains(hosted->id) || placement == metadata->placements.end()) continue;
+    const auto* copy = placement->second.copy(hosted->id);
+    if (copy == nullptr || !another_in_sync(placement->second, *copy)) continue;
+    hosted->group->quarantine("its data ends before what it had confirmed (lost)");
+  }
 }
 
 std::vector<std::string> CopyHost::problems() const {

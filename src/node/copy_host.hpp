@@ -7,6 +7,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -43,6 +44,10 @@ class CopyHost {
   std::shared_ptr<const Maintenance::Shards> shards() const { return shards_.get(); }
   /// The copies that the metadata gives this node and that could not be opened, as beats report them.
   std::vector<peer::CopyStatus> not_open() const;
+  /// Why those of them could not that are damaged or lost.
+  std::map<ShardId, std::string> not_open_because() const;
+  /// As LocalNode::lose.
+  void lose(std::vector<std::uint64_t> copies);
   /// What keeps it from opening what the metadata gives this node, one line each.
   std::vector<std::string> problems() const;
   /// As LocalNode::positions.
@@ -95,6 +100,8 @@ class CopyHost {
   std::mutex followed_mutex_;
   std::condition_variable followed_;  // followed_epoch_ has grown
   std::uint64_t followed_epoch_ = 0;  // guarded by followed_mutex_
+
+  std::set<std::uint64_t> lost_;  // copies; guarded by reconcile_mutex_
 
   mutable std::mutex problems_mutex_;
   std::map<ShardId, std::string> problems_;       // guarded by problems_mutex_

@@ -10,13 +10,17 @@
 #include <mutex>
 #include <optional>
 #include <system_error>
+#include <utility>
 
 #include "copy_digest.hpp"
 #include "copy_host.hpp"
 #include "handovers.hpp"
 #include "maintenance.hpp"
 #include "node_snapshots.hpp"
+#include "quarantine.hpp"
+#include "scrub.hpp"
 #include "vectorizer/base/lane.hpp"
+#include "vectorizer/base/periodic.hpp"
 #include "vectorizer/shard/shard.hpp"
 
 namespace vectorizer::node {
@@ -47,6 +51,14 @@ replication::HeartbeatOptions heartbeat_options(const std::filesystem::path& dat
   return options;
 }
 
+ScrubOptions scrub_options(const LocalNodeOptions& options) {
+  ScrubOptions scrub;
+  if (!options.replication) return scrub;
+  scrub.interval = options.replication->scrub_interval;
+  scrub.bytes_per_second = options.replication->scrub_bytes_per_second;
+  return scrub;
+}
+
 class LocalNodeImpl final : public LocalNode {
  public:
   LocalNodeImpl(LocalNodeOptions options, storage::Database& database, cluster::MetadataLog& metadata,
@@ -61,7 +73,15 @@ class LocalNodeImpl final : public LocalNode {
         write_lane_("shard-write", options_.write_threads, kWriteQueue),
         handovers_(options_.self, host_, metadata_),
         snapshots_(snapshot_options(options_), database_, metadata_, host_.changes()),
-        maintenance_(options_.index_threads, [this] { return host_.shards(); }) {}
+        maintenance_(options_.index_threads, [this] { return host_.shards(); }),
+        quarantine_(options_.self, database_, metadata_,
+                    {[this] { return host_.open_copies(); }, [this] { reading_.poke(); }}, registry),
+        scrub_(scrub_options(options_), scrub_ports(), registry) {
+    reading_.start(std::chrono::hours(24 * 365), [this, first = true](const std::stop_token& stop) mutable {
+      if (!std::exchange(first, false)) read_everything(stop);
+    });
+    scrub_.start();
+  }
 
   ~LocalNodeImpl() override { stop(); }
 
@@ -99,6 +119,8 @@ class LocalNodeImpl final : public LocalNode {
   }
   Result<std::vector<peer::ShardReport>> report(std::span<const ShardId> shards) override;
   Result<peer::ShardDigest> digest(const ShardId& shard) override;
+  Result<peer::CopySlice> slice(const ShardId& shard, const peer::SliceOrder& order) override;
+  void lose(std::vector<std::uint64_t> copies) override { host_.lose(std::move(copies)); }
   Result<std::vector<peer::SnapshotInfo>> snapshot(const peer::SnapshotOrder& order) override {
     return snapshots_.handle(order);
   }
@@ -135,6 +157,9 @@ class LocalNodeImpl final : public LocalNode {
                                 const Deadline& deadline) const;
   peer::ShardWriteReply write_one(const peer::ShardWrite& write);
   peer::ShardReport report_of(const ShardId& shard, const HostedCopy& hosted) const;
+  ScrubPorts scrub_ports();
+  std::vector<ScrubbedShard> led_here() const;
+  void read_everything(const std::stop_token& stop);
 
   const LocalNodeOptions options_;
   storage::Database& database_;
@@ -152,6 +177,9 @@ class LocalNodeImpl final : public LocalNode {
   Handovers handovers_;
   NodeSnapshots snapshots_;
   Maintenance maintenance_;
+  Periodic reading_;  // when it is poked
+  Quarantine quarantine_;
+  Scrub scrub_;
 };
 
 // ---- What it says of itself ----
@@ -182,6 +210,7 @@ std::vector<std::string> LocalNodeImpl::warnings() const {
       lines.push_back(fmt::format("shard {}: {}", id.value(), problem));
     }
   }
+  for (auto& line : quarantine_.warnings()) lines.push_back(std::move(line));
   return lines;
 }
 
@@ -196,6 +225,9 @@ std::vector<peer::CopyStatus> LocalNodeImpl::copies() const {
 }
 
 void LocalNodeImpl::stop() {
+  scrub_.stop();
+  reading_.stop();
+  quarantine_.stop();
   host_.stop_fetching();
   handovers_.stop();
   snapshots_.stop();
@@ -213,7 +245,16 @@ void LocalNodeImpl::stop() {
 
 peer::ShardReport LocalNodeImpl::report_of(const ShardId& shard, const HostedCopy& hosted) const {
   const auto coming = host_.incoming().of(shard);
-  return {hosted.shard->stats(), shard, coming.bytes, coming.seconds};
+  peer::ShardReport report;
+  static_cast<ShardStats&>(report) = hosted.shard->stats();
+  report.shard = shard;
+  report.received_bytes = coming.bytes;
+  report.receiving_seconds = coming.seconds;
+  if (auto entry = quarantine_.of(shard)) {
+    report.quarantined = std::move(entry->why);
+    report.quarantined_node = std::move(entry->node);
+  }
+  return report;
 }
 
 Result<std::vector<peer::ShardReport>> LocalNodeImpl::report(std::span<const ShardId> shards) {
@@ -224,6 +265,15 @@ Result<std::vector<peer::ShardReport>> LocalNodeImpl::report(std::span<const Sha
   }
   for (const auto& id : shards) {
     if (const auto found = here->find(id); found != here->end()) reports.push_back(report_of(id, *found->second));
+  }
+  for (const auto& [id, problem] : host_.not_open_because()) {
+    const bool asked = shards.empty() || std::find(shards.begin(), shards.end(), id) != shards.end();
+    if (!asked || here->contains(id)) continue;
+    peer::ShardReport report;
+    report.shard = id;
+    report.quarantined = problem;
+    report.open = false;
+    reports.push_back(std::move(report));
   }
   return reports;
 }
@@ -246,6 +296,73 @@ Result<peer::ShardDigest> LocalNodeImpl::digest(const ShardId& shard) {
   }
   digest_ended_.notify_one();
   return digest;
+}
+
+Result<peer::CopySlice> LocalNodeImpl::slice(const ShardId& shard, const peer::SliceOrder& order) {
+  const auto hosted = host_.find(shard);
+  if (!hosted) return unavailable(shard, options_.self);
+  // Some operations leave nothing in the store. What was applied before the store is read is in it.
+  const auto applied = hosted->group ? hosted->group->status().applied : 0;
+  ASSIGN_OR_RETURN(auto slice, copy_slice(database_, hosted->number, order));
+  slice.sequence = std::max(slice.sequence, applied);
+  return slice;
+}
+
+// ---- Damage ----
+
+std::vector<ScrubbedShard> LocalNodeImpl::led_here() const {
+  std::vector<ScrubbedShard> led;
+  const auto copies = host_.open_copies();
+  const auto metadata = metadata_.current();
+  for (const auto& [id, hosted] : *copies) {
+    const auto found = metadata->placements.find(id);
+    if (found == metadata->placements.end() || found->second.primary != options_.self) continue;
+    ScrubbedShard shard{id, hosted->id, found->second.term, {}};
+    for (const auto& copy : found->second.copies) {
+      if (copy.id == hosted->id || copy.role != cluster::CopyRole::kInSync || !metadata->live(copy)) continue;
+      shard.others.push_back({copy.node, copy.id});
+    }
+    led.push_back(std::move(shard));
+  }
+  return led;
+}
+
+ScrubPorts LocalNodeImpl::scrub_ports() {
+  ScrubPorts ports;
+  ports.led_here = [this] { return led_here(); };
+  ports.leads = [this](const ScrubbedShard& shard) {
+    const auto hosted = host_.find(shard.shard);
+    if (!hosted || hosted->id != shard.copy) return false;
+    return !hosted->group || hosted->group->readable(replication::ReadConsistency::kPrimary);
+  };
+  ports.read = [this](const ShardId& shard, const peer::SliceOrder& order) { return slice(shard, order); };
+  ports.ask = [this](const NodeId& node, const ShardId& shard,
+                     const peer::SliceOrder& order) -> Result<peer::CopySlice> {
+    auto* peer =
+        options_.replication && options_.replication->nodes ? options_.replication->nodes->find(node) : nullptr;
+    if (peer == nullptr) return unavailable(shard, node);
+    return peer->slice(shard, order);
+  };
+  ports.quarantine = [this](const ScrubbedShard& shard, std::uint64_t copy, const std::string& why) {
+    return quarantine_.take(shard.shard, shard.term, copy, why);
+  };
+  return ports;
+}
+
+/// Whoever finds damage tells of it.
+void LocalNodeImpl::read_everything(const std::stop_token& stop) {
+  const auto copies = host_.open_copies();
+  for (const auto& [id, hosted] : *copies) {
+    peer::SliceOrder order;
+    order.max_points = ScrubOptions().slice_points;
+    order.max_bytes = ScrubOptions().slice_bytes;
+    for (bool more = true; more && !stop.stop_requested();) {
+      const auto slice = copy_slice(database_, hosted->number, order);
+      if (!slice) break;
+      order.after = slice->last;
+      more = !slice->complete;
+    }
+  }
 }
 
 // ---- Requests ----

@@ -314,6 +314,11 @@ Result<void> GroupCore::wait_applied(const LogPosition& position, milliseconds t
       .with("shard_id", identity_.shard.value());
 }
 
+void GroupCore::quarantine(const std::string& why) {
+  const Lock lock(mutex_);
+  fail(why);
+}
+
 peer::CopyStatus GroupCore::status() const {
   const Lock lock(mutex_);
   peer::CopyStatus status;

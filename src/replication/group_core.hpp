@@ -38,6 +38,7 @@ class GroupCore final : public ReplicaGroup, public std::enable_shared_from_this
   Result<void> wait_applied(const LogPosition& position, milliseconds timeout) const override;
   Result<void> hand_over(milliseconds timeout) override;
   void resume() override;
+  void quarantine(const std::string& why) override;
   peer::CopyStatus status() const override;
   std::string problem() const override;
   GroupStats stats() const override;

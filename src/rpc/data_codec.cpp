@@ -395,6 +395,9 @@ void encode_report(const peer::ShardReport& report, wire::ShardReport& out) {
   out.set_problem(report.problem);
   out.set_received_bytes(report.received_bytes);
   out.set_receiving_seconds(report.receiving_seconds);
+  out.set_quarantined(report.quarantined);
+  out.set_quarantined_node(report.quarantined_node.value());
+  out.set_closed(!report.open);
 }
 
 peer::ShardReport decode_report(const wire::ShardReport& in) {
@@ -414,6 +417,63 @@ peer::ShardReport decode_report(const wire::ShardReport& in) {
   out.problem = in.problem();
   out.received_bytes = in.received_bytes();
   out.receiving_seconds = in.receiving_seconds();
+  out.quarantined = in.quarantined();
+  out.quarantined_node = NodeId(in.quarantined_node());
+  out.open = !in.closed();
+  return out;
+}
+
+void encode_slice_order(const peer::SliceOrder& order, wire::SliceOrder& out) {
+  if (order.after) encode_id(*order.after, *out.mutable_after());
+  if (order.until) encode_id(*order.until, *out.mutable_until());
+  out.set_max_points(order.max_points);
+  out.set_max_bytes(order.max_bytes);
+  out.set_listed(order.listed);
+}
+
+peer::SliceOrder decode_slice_order(const wire::SliceOrder& in) {
+  peer::SliceOrder out;
+  if (in.has_after()) out.after = decode_id(in.after());
+  if (in.has_until()) out.until = decode_id(in.until());
+  out.max_points = in.max_points();
+  out.max_bytes = in.max_bytes();
+  out.listed = in.listed();
+  return out;
+}
+
+void encode_digest(const peer::ShardDigest& digest, wire::DigestReply& out) {
+  out.set_sequence(digest.sequence);
+  out.set_points(digest.points);
+  out.set_high(digest.high);
+  out.set_low(digest.low);
+}
+
+peer::ShardDigest decode_digest(const wire::DigestReply& in) {
+  return {in.sequence(), in.points(), in.high(), in.low()};
+}
+
+void encode_slice(const peer::CopySlice& slice, wire::DigestReply& out) {
+  encode_digest(slice, out);
+  auto& part = *out.mutable_slice();
+  if (slice.last) encode_id(*slice.last, *part.mutable_last());
+  part.set_complete(slice.complete);
+  part.set_bytes(slice.bytes);
+  for (const auto& point : slice.list) {
+    auto& to = *part.add_list();
+    encode_id(point.id, *to.mutable_id());
+    to.set_sequence(point.sequence);
+    to.set_hash(point.hash);
+  }
+}
+
+peer::CopySlice decode_slice(const wire::DigestReply& in) {
+  peer::CopySlice out;
+  static_cast<peer::ShardDigest&>(out) = decode_digest(in);
+  const auto& part = in.slice();
+  if (part.has_last()) out.last = decode_id(part.last());
+  out.complete = part.complete();
+  out.bytes = part.bytes();
+  for (const auto& point : part.list()) out.list.push_back({decode_id(point.id()), point.sequence(), point.hash()});
   return out;
 }
 

@@ -49,5 +49,11 @@ peer::ShardReply<std::uint64_t> decode_count(const wire::ShardCount& in);
 
 void encode_report(const peer::ShardReport& report, wire::ShardReport& out);
 peer::ShardReport decode_report(const wire::ShardReport& in);
+void encode_slice_order(const peer::SliceOrder& order, wire::SliceOrder& out);
+peer::SliceOrder decode_slice_order(const wire::SliceOrder& in);
+void encode_digest(const peer::ShardDigest& digest, wire::DigestReply& out);
+peer::ShardDigest decode_digest(const wire::DigestReply& in);
+void encode_slice(const peer::CopySlice& slice, wire::DigestReply& out);
+peer::CopySlice decode_slice(const wire::DigestReply& in);
 
 }  // namespace vectorizer::rpc

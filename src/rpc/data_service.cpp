@@ -135,12 +135,13 @@ grpc::ServerUnaryReactor* DataServiceImpl::Digest(grpc::CallbackServerContext* c
                                                   const wire::DigestRequest* request, wire::DigestReply* reply) {
   return read(Method::kDigest, context, request, reply,
               [](peer::Peer& peer, const wire::DigestRequest& in, wire::DigestReply& out) -> Result<void> {
-                encode_result(peer.digest(ShardId(in.shard())), out, [&out](const peer::ShardDigest& digest) {
-                  out.set_sequence(digest.sequence);
-                  out.set_points(digest.points);
-                  out.set_high(digest.high);
-                  out.set_low(digest.low);
-                });
+                if (in.has_slice()) {
+                  encode_result(peer.slice(ShardId(in.shard()), decode_slice_order(in.slice())), out,
+                                [&out](const peer::CopySlice& slice) { encode_slice(slice, out); });
+                } else {
+                  encode_result(peer.digest(ShardId(in.shard())), out,
+                                [&out](const peer::ShardDigest& digest) { encode_digest(digest, out); });
+                }
                 return {};
               });
 }

@@ -169,7 +169,18 @@ Result<peer::ShardDigest> GrpcPeer::digest(const ShardId& shard) {
   wire::DigestReply reply;
   RETURN_IF_ERROR(ask(Method::kDigest, &Stub::Digest, request, reply, deadline()));
   if (reply.has_error()) return decode_error(reply.error());
-  return peer::ShardDigest{reply.sequence(), reply.points(), reply.high(), reply.low()};
+  return decode_digest(reply);
+}
+
+Result<peer::CopySlice> GrpcPeer::slice(const ShardId& shard, const peer::SliceOrder& order) {
+  wire::DigestRequest request;
+  request.set_shard(shard.value());
+  encode_slice_order(order, *request.mutable_slice());
+  wire::DigestReply reply;
+  RETURN_IF_ERROR(ask(Method::kDigest, &Stub::Digest, request, reply, deadline()));
+  if (reply.has_error()) return decode_error(reply.error());
+  if (reply.has_slice()) return decode_slice(reply);
+  return Error{ErrorType::kShardUnavailable, "the node is of a version that does not compare parts of copies"};
 }
 
 Result<std::vector<peer::SnapshotInfo>> GrpcPeer::snapshot(const peer::SnapshotOrder& order) {

@@ -28,6 +28,7 @@ class GrpcPeer final : public peer::Peer {
                                         std::size_t limit) override;
   Result<std::vector<peer::ShardReport>> report(std::span<const ShardId> shards) override;
   Result<peer::ShardDigest> digest(const ShardId& shard) override;
+  Result<peer::CopySlice> slice(const ShardId& shard, const peer::SliceOrder& order) override;
   Result<std::vector<peer::SnapshotInfo>> snapshot(const peer::SnapshotOrder& order) override;
 
  private:

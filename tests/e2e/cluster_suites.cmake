@@ -15,6 +15,7 @@ vectorizer_cluster_suite(cluster_scale cluster_elastic 600)
 vectorizer_cluster_suite(cluster_performance cluster_performance 300)
 vectorizer_cluster_suite(cluster_integration cluster_integration 600)
 vectorizer_cluster_suite(cluster_fault_tolerance cluster_fault_tolerance 600)
+vectorizer_cluster_suite(cluster_fault_tolerance cluster_corruption 900)
 vectorizer_cluster_suite(cluster_e2e cluster_e2e 600)
 vectorizer_cluster_suite(cluster_e2e cluster_upgrade 600)
 set_property(TEST e2e.cluster_upgrade APPEND PROPERTY

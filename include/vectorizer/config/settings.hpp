@@ -86,11 +86,13 @@ struct ClusterSettings {
   bool insecure = false;                    ///< no warning about a missing secret
   std::uint32_t timeout_ms = 5000;
   std::uint32_t retry_count = 3;
-  std::uint32_t replace_after = 600;          ///< seconds; 0: never
-  std::uint32_t rebalance_after = 60;         ///< seconds; 0: never by itself
-  std::uint32_t max_moves = 4;                ///< copies that are made at the same time for moves
+  std::uint32_t replace_after = 600;   ///< seconds; 0: never
+  std::uint32_t rebalance_after = 60;  ///< seconds; 0: never by itself
+  std::uint32_t max_moves = 4;         ///< copies that are made at the same time for moves
   std::uint32_t max_moves_per_node = 2;
   std::uint64_t recovery_bytes_per_second = 128ULL << 20;
+  std::uint32_t scrub_interval = 86'400;  ///< seconds; 0: copies are not compared
+  std::uint64_t scrub_bytes_per_second = 8ULL << 20;
   std::vector<ClusterServer> servers;
 };
 

@@ -98,6 +98,13 @@ struct ShardCounts {
   std::uint64_t under_replicated = 0;  ///< fewer live copies in sync than the collection wants
 };
 
+/// A copy that its node does not use, or that is being made again in its place.
+struct QuarantinedCopy {
+  ShardId shard;
+  NodeId node;
+  std::string reason;
+};
+
 struct ClusterStatus {
   std::string light;  ///< green | yellow | red
   ShardCounts shards;
@@ -105,8 +112,9 @@ struct ClusterStatus {
   NodeId leader;
   std::uint64_t term = 0, epoch = 0;
   bool formed = true;
-  std::vector<NodeId> other_lists;  ///< nodes whose configured servers are not those of this node
-  std::vector<std::string> notes;   ///< what an operator should know, one line each
+  std::vector<NodeId> other_lists;           ///< nodes whose configured servers are not those of this node
+  std::vector<QuarantinedCopy> quarantined;  ///< damaged, or unlike the others
+  std::vector<std::string> notes;            ///< what an operator should know, one line each
 };
 
 /// What the cluster endpoints, /stats and the metrics show. Thread-safe; a node that hangs delays an answer by a second

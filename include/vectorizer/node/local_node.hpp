@@ -22,9 +22,12 @@ namespace vectorizer::node {
 /// What a node of a cluster needs to replicate its shards.
 struct Replication {
   peer::ReplicationDirectory* peers = nullptr;             ///< the copies on other nodes; outlives the node
+  peer::PeerDirectory* nodes = nullptr;                    ///< likewise; the scrub compares with nobody without it
   std::function<bool()> lease_valid;                       ///< this node may still acknowledge and answer as a primary
   std::string node_uuid;                                   ///< of this disk: copies of another one are not ours
   std::uint64_t recovery_bytes_per_second = 128ULL << 20;  ///< of checkpoints that come in, all together
+  std::chrono::milliseconds scrub_interval{0};             ///< between two rounds over the shards led here; 0: none
+  std::uint64_t scrub_bytes_per_second = 8ULL << 20;
   replication::ReplicationOptions options;
 };
 
@@ -65,6 +68,8 @@ class LocalNode : public peer::Peer, public peer::ReplicationPeer {
   virtual std::vector<peer::CopyStatus> copies() const = 0;
   /// How far the logs of all copies on this disk are, before it is known which of them are wanted.
   virtual std::vector<peer::CopyPosition> positions() = 0;
+  /// These copies are behind what this disk had said of them: they are not used while another one is in sync.
+  virtual void lose(std::vector<std::uint64_t> copies) = 0;
   /// For how long the oldest thing that waits for the disk does: a disk that hangs gives no errors.
   virtual std::chrono::milliseconds longest_disk_wait() const = 0;
   /// Before a planned stop: gives the shards that are led here to other copies in sync, so that nobody waits for a

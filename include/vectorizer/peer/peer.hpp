@@ -58,6 +58,10 @@ struct ShardReport : ShardStats {
   ShardId shard;
   std::uint64_t received_bytes = 0;  ///< of a checkpoint that is on its way to it
   double receiving_seconds = 0;      ///< likewise, since it began; 0 when none is
+  /// Why a copy of the shard is not used, or is made again; empty for none.
+  std::string quarantined;
+  NodeId quarantined_node;  ///< whose; empty for the one that reports
+  bool open = true;         ///< false: it could not be opened, and nothing else is known
 };
 
 /// What a copy holds as of one sequence: equal for copies that are equal. XXH3-128 over id, sequence, vector and
@@ -67,6 +71,27 @@ struct ShardDigest {
   std::uint64_t points = 0;
   std::uint64_t high = 0, low = 0;
   friend bool operator==(const ShardDigest&, const ShardDigest&) = default;
+};
+
+/// The points of a copy that come after `after`, up to `until`: as many as there are, but not more than `max_points`
+/// nor many more than `max_bytes`.
+struct SliceOrder {
+  std::optional<PointId> after, until;
+  std::uint64_t max_points = 0, max_bytes = 0;
+  bool listed = false;  ///< each point for itself, too
+};
+struct SlicePoint {
+  PointId id;
+  std::uint64_t sequence = 0;  ///< of the operation that wrote it
+  std::uint64_t hash = 0;      ///< XXH3-64 of what a digest takes of a point
+  friend bool operator==(const SlicePoint&, const SlicePoint&) = default;
+};
+/// What is in a slice, as a digest of it; as of one moment.
+struct CopySlice : ShardDigest {
+  std::optional<PointId> last;  ///< point; nothing for none
+  bool complete = true;         ///< nothing follows, up to `until`
+  std::uint64_t bytes = 0;      ///< that were read
+  std::vector<SlicePoint> list;
 };
 
 /// What nodes ask of each other; local or remote look the same. One call per node, not per shard. A shard that the
@@ -94,6 +119,10 @@ class Peer {
   /// All of its snapshots after the order; of kCreate, kVerify and kRemove the one that is meant, if it is still there.
   virtual Result<std::vector<SnapshotInfo>> snapshot(const SnapshotOrder&) {
     return Error{ErrorType::kInternal, "this node makes no snapshots"};
+  }
+  /// A part of a digest.
+  virtual Result<CopySlice> slice(const ShardId& shard, const SliceOrder&) {
+    return Error{ErrorType::kShardUnavailable, "Shard not found or not assigned"}.with("shard_id", shard.value());
   }
 };
 

@@ -172,6 +172,8 @@ class ReplicaGroup {
   virtual GroupStats stats() const = 0;
   /// Ends waiting writes; no port is called after it has returned.
   virtual void stop() = 0;
+  /// The copy is damaged: it leads, follows, answers and is copied from no more, for good.
+  virtual void quarantine(const std::string& why) = 0;
 };
 
 }  // namespace vectorizer::replication

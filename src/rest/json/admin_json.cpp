@@ -232,6 +232,10 @@ json sync_json(const std::vector<coordinator::NodeSync>& nodes) {
 }
 
 json status_json(const coordinator::ClusterStatus& status) {
+  auto quarantined = json::array();
+  for (const auto& copy : status.quarantined) {
+    quarantined.push_back({{"shard_id", copy.shard.value()}, {"node", copy.node.value()}, {"reason", copy.reason}});
+  }
   return {{"status", status.light},
           {"total_shards", status.shards.total},
           {"under_replicated_shards", status.shards.under_replicated},
@@ -242,6 +246,7 @@ json status_json(const coordinator::ClusterStatus& status) {
           {"term", status.term},
           {"formed", status.formed},
           {"metadata_version", status.epoch},
+          {"quarantined", std::move(quarantined)},
           {"other_servers", ids_json(status.other_lists)},
           {"notes", status.notes}};
 }

@@ -263,6 +263,9 @@ TEST_F(DataCalls, CountMatchingAndReport) {
     report.oldest_pending_seconds = 0.5;
     report.indexed_paths = {"a.b"};
     report.problem = "no room";
+    report.quarantined = "damaged";
+    report.quarantined_node = NodeId("node-4");
+    report.open = false;
     return std::vector<peer::ShardReport>{report};
   };
   const std::vector<ShardId> wanted{ShardId(7), ShardId(8)};
@@ -278,6 +281,9 @@ TEST_F(DataCalls, CountMatchingAndReport) {
   EXPECT_EQ(report.oldest_pending_seconds, 0.5);
   EXPECT_EQ(report.indexed_paths, std::vector<std::string>{"a.b"});
   EXPECT_EQ(report.problem, "no room");
+  EXPECT_EQ(report.quarantined, "damaged");
+  EXPECT_EQ(report.quarantined_node, NodeId("node-4"));
+  EXPECT_FALSE(report.open);
 }
 
 TEST_F(DataCalls, TheDigestOfACopy) {
@@ -289,6 +295,38 @@ TEST_F(DataCalls, TheDigestOfACopy) {
   ASSERT_TRUE(digest) << digest.error().message;
   EXPECT_EQ(*digest, (peer::ShardDigest{5, 6, 0xffffffffffffffff, 8}));
   EXPECT_EQ(peer().digest(ShardId(8)).error().type, ErrorType::kOverloaded);
+}
+
+TEST_F(DataCalls, APartOfACopy) {
+  peer::CopySlice sent;
+  sent.sequence = 9;
+  sent.points = 2;
+  sent.high = 0xffffffffffffffff;
+  sent.low = 8;
+  sent.last = PointId("z");
+  sent.complete = false;
+  sent.bytes = 700;
+  sent.list = {{PointId(std::uint64_t{4}), 7, 0xfffffffffffffffe}, {PointId("z"), 9, 1}};
+  std::vector<peer::SliceOrder> orders;
+  data.on_slice = [&](const ShardId& shard, const peer::SliceOrder& order) -> Result<peer::CopySlice> {
+    if (shard != ShardId(7)) return Error{ErrorType::kShardUnavailable, "not here"};
+    orders.push_back(order);
+    return sent;
+  };
+  const auto slice = peer().slice(ShardId(7), {PointId(std::uint64_t{0}), PointId("z"), 10, 1000, true});
+  ASSERT_TRUE(slice) << slice.error().message;
+  EXPECT_EQ(static_cast<const peer::ShardDigest&>(*slice), sent);
+  EXPECT_EQ(std::tie(slice->last, slice->complete, slice->bytes, slice->list),
+            std::tie(sent.last, sent.complete, sent.bytes, sent.list));
+  ASSERT_TRUE(peer().slice(ShardId(7), {}));
+  ASSERT_EQ(orders.size(), 2U);
+  EXPECT_EQ(orders[0].after, PointId(std::uint64_t{0}));
+  EXPECT_EQ(orders[0].until, PointId("z"));
+  EXPECT_EQ(orders[0].max_points, 10U);
+  EXPECT_EQ(orders[0].max_bytes, 1000U);
+  EXPECT_TRUE(orders[0].listed);
+  EXPECT_FALSE(orders[1].after || orders[1].until || orders[1].listed);
+  EXPECT_EQ(peer().slice(ShardId(8), {}).error().type, ErrorType::kShardUnavailable);
 }
 
 TEST_F(DataCalls, AnErrorOfTheOtherNodeComesBackWholeHoweverLong) {

@@ -49,6 +49,7 @@ class FakePeer final : public peer::Peer {
       on_matching;
   std::function<Result<std::vector<peer::ShardReport>>(std::span<const ShardId>)> on_report;
   std::function<Result<peer::ShardDigest>(const ShardId&)> on_digest;
+  std::function<Result<peer::CopySlice>(const ShardId&, const peer::SliceOrder&)> on_slice;
   ReadFrom from;  ///< of the last get or scroll
 
   std::vector<peer::ShardWriteReply> write(std::vector<peer::ShardWrite> writes) override {
@@ -83,6 +84,9 @@ class FakePeer final : public peer::Peer {
   }
   Result<std::vector<peer::ShardReport>> report(std::span<const ShardId> shards) override { return on_report(shards); }
   Result<peer::ShardDigest> digest(const ShardId& shard) override { return on_digest(shard); }
+  Result<peer::CopySlice> slice(const ShardId& shard, const peer::SliceOrder& order) override {
+    return on_slice(shard, order);
+  }
 };
 
 /// The answer of one shard.
