@@ -211,7 +211,9 @@ void Discovery::round(const std::stop_token& stop) {
   if (list.empty()) {
     // A member finds the others where the metadata has them.
     if (before != IdentityState::kMember) {
-      state_.log.set_waiting_for(fmt::format("forming: DNS name '{}' has no address yet", state_.options.dns_name));
+      state_.log.set_waiting_for(fmt::format("{}: DNS name '{}' has no address yet",
+                                             before == IdentityState::kJoining ? "joining" : "forming",
+                                             state_.options.dns_name));
     }
     return;
   }

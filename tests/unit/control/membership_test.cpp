@@ -499,6 +499,7 @@ TEST_F(DnsMembershipTest, ANodeThatIsThereBeforeItsAddressFindsItselfLongBeforeT
 TEST_F(DnsMembershipTest, AMemberThatFindsNoAddressIsNotForming) {
   answer({"host-1", "host-2", "host-3"});
   start_all();
+  ASSERT_TRUE(until([&] { return process(2).identity->current().state == peer::IdentityState::kMember; }));
   answer({});
   process(2).kill();
   const int before = asked();
