@@ -166,7 +166,9 @@ class Cluster:
         return all(self.ask("/health/ready", node).status == 200 for node in self.nodes if node.answers())
 
     def wait_green(self, seconds=HEAL_SECONDS):
-        return self.until("the cluster is green", lambda: self.status()["status"] == "green" and self.ready(), seconds)
+        """For every node: one that lags still counts another as away that has come back."""
+        return self.until("the cluster is green", lambda: self.ready() and all(
+            self.status(node)["status"] == "green" for node in self.nodes if node.answers()), seconds)
 
     def shards(self, node=None):
         reply = self.ask("/api/v1/cluster/shard-distribution", node)

@@ -149,9 +149,11 @@ TEST_F(ClusterRoutes, StatusShowsWhatTheClusterSays) {
   cluster.state.epoch = 41;
   cluster.state.other_lists = {NodeId("node-3")};
   cluster.state.notes = {"something"};
+  cluster.state.quarantined = {{ShardId(3), NodeId("node-2"), "a wrong checksum"}};
   EXPECT_EQ(get("/status").body, json::parse(R"({"status":"yellow","total_shards":6,"under_replicated_shards":2,
       "unassigned_shards":1,"nodes":3,"active_nodes":2,"leader":null,"term":7,"formed":true,"metadata_version":41,
-      "other_servers":["node-3"],"notes":["something"]})"));
+      "other_servers":["node-3"],"notes":["something"],
+      "quarantined":[{"shard_id":3,"node":"node-2","reason":"a wrong checksum"}]})"));
 }
 
 TEST_F(ClusterRoutes, AddNode) {
