@@ -126,7 +126,8 @@ class Fanout {
       }
       lock.unlock();
       std::vector<Group> here;
-      for (auto& [node, group] : groups) {
+      for (auto& item : groups) {  // clang 14 captures no structured bindings
+        auto& group = item.second;
         if (group.candidate.local && !may_wait_) {
           here.push_back(std::move(group));
           continue;

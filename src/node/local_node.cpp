@@ -428,8 +428,9 @@ std::vector<peer::ShardSearchReply> LocalNodeImpl::search(std::span<const ShardI
 std::vector<peer::ShardReply<peer::ShardPoints>> LocalNodeImpl::get(std::span<const peer::ShardIds> wanted,
                                                                     const Projection& what, const ReadFrom& from) {
   std::vector<peer::ShardReply<peer::ShardPoints>> replies;
-  for (const auto& [id, ids] : wanted) {
-    replies.push_back({id, read(id, from, [&](const shard::Shard& found) { return found.get(ids, what); })});
+  for (const auto& of_shard : wanted) {
+    const auto get = [&](const shard::Shard& found) { return found.get(of_shard.ids, what); };
+    replies.push_back({of_shard.shard, read(of_shard.shard, from, get)});
   }
   return replies;
 }

@@ -12,7 +12,8 @@
 namespace vectorizer::rest {
 
 Result<void> check_query(const Request& request, std::initializer_list<std::string_view> allowed) {
-  for (const auto& [name, value] : request.query) {
+  for (const auto& given : request.query) {
+    const auto& name = given.first;
     if (std::find(allowed.begin(), allowed.end(), name) == allowed.end()) {
       return invalid_field(printable(name), "is not a known query parameter");
     }
